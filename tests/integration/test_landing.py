@@ -258,7 +258,7 @@ def test_writing_into_the_persons_checkout_is_noticed(swarm: LandingSwarm) -> No
     }
 
 
-def test_a_cancel_during_the_gate_keeps_it_off_the_branch(swarm: LandingSwarm) -> None:
+def test_a_cancel_during_the_gate_keeps_the_work_off_the_branch(swarm: LandingSwarm) -> None:
     (swarm.folder / "swarm.yaml").write_text(f"gate: ['touch \"{swarm.folder}/gate\"; sleep 60']\n")
     swarm.add(swarm.task("a", "touch b"))
     swarm.worker()

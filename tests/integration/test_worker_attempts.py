@@ -40,7 +40,7 @@ def test_a_task_is_built_then_validated_then_completed(swarm: LiveSwarm) -> None
     assert roles == [("builder", "start"), ("builder", "end"), ("validator", "start"), ("validator", "end")]
 
 
-def test_a_failing_check_spares_the_validator_and_its_last_lines_reach_the_retry(swarm: LiveSwarm) -> None:
+def test_a_failing_check_skips_the_validator_and_the_retry_gets_its_last_lines(swarm: LiveSwarm) -> None:
     check = 'test "$AMPLIFIER_SWARM_ATTEMPT_NUMBER" = 2 || { echo the hinge squeaks; exit 5; }'
     swarm.add(swarm.scripted("a", checks=(check,), script={"builder": [{}], "validator": [{}]}))
     swarm.worker()

@@ -202,7 +202,7 @@ def assert_nothing_counted(swarm: LiveSwarm, task: str) -> None:
 
 
 @promised_by(*AGENTS_ELSEWHERE)
-def test_waiting_for_a_turn_counts_against_no_limit(runner: RunnerHarness) -> None:
+def test_waiting_for_a_turn_counts_towards_no_limit(runner: RunnerHarness) -> None:
     swarm = runner.swarm
     swarm.settings["SWARM_ORPHAN_TIMEOUT_MIN"] = "0.1"
     swarm.worker("worker-1", "--no-validation")

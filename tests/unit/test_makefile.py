@@ -1,4 +1,4 @@
-"""The targets that people rely on, as `make` itself lists and understands them."""
+"""The promised targets, as `make` itself lists and parses them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def make(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["make", *words], cwd=TOP, capture_output=True, text=True, check=False)
 
 
-def test_make_alone_shows_every_target_with_what_it_does() -> None:
+def test_make_without_arguments_lists_every_target_with_its_purpose() -> None:
     shown = make()
     assert shown.returncode == 0, shown.stderr
     targets = {line.split()[1]: line.split()[2:] for line in shown.stdout.splitlines() if line.startswith("  make ")}
@@ -35,10 +35,10 @@ def test_every_promised_target_can_be_planned() -> None:
         assert planned.returncode == 0, planned.stderr
 
 
-def test_the_service_asks_for_a_project_instead_of_working_on_this_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_service_requires_a_project_instead_of_using_this_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SWARM_PROJECT_ROOT", raising=False)
     recipe = make("--dry-run", "run").stdout.partition("if [ -n")[2]
-    # Alone, as what it needs would be installed first; a supervisord that could start would be a fault.
+    # Only this recipe: its prerequisites would be installed first, and a supervisord that could start would be a fault.
     asked = subprocess.run(
         ["sh", "-c", f"PATH=; if [ -n{recipe}"], cwd=TOP / "docs", capture_output=True, text=True, check=False
     )

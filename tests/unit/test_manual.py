@@ -1,4 +1,4 @@
-"""What the README and docs/ say about keys, commands, codes and settings is what the code has."""
+"""What README and docs/ say about keys, commands, exit codes and settings agrees with the code."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_table_of_settings_is_up_to_date() -> None:
     assert tool["with_table"](page) == page, "run: python tools/settings_table.py"
 
 
-def test_the_task_file_of_the_manual_is_good() -> None:
+def test_the_task_file_of_the_manual_is_valid() -> None:
     tasks = next(block.text for block in blocks("yaml") if block.text.startswith("# tasks.yaml"))
     read = read_task_file(None, tasks.encode())
     assert [spec.id for spec in read.tasks] == ["2.6.1.a", "2.6.1.b"]
@@ -81,7 +81,7 @@ def test_the_settings_file_of_the_manual_works(tmp_path: Path) -> None:
     assert presets["claude"].env == yaml.safe_load(text)["agent_clis"]["claude"]["env"]
 
 
-def test_the_answers_of_the_manual_are_understood() -> None:
+def test_the_agent_answers_of_the_manual_are_parsed() -> None:
     builder, validator = (block.text for block in blocks("json"))
     for text, role in ((builder, Role.BUILDER), (validator, Role.VALIDATOR)):
         answer = find_answer(text, role)
@@ -90,7 +90,7 @@ def test_the_answers_of_the_manual_are_understood() -> None:
         assert judge(answer, role).passed
 
 
-def test_the_python_of_the_manual_runs(
+def test_the_python_examples_of_the_manual_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -106,7 +106,7 @@ def links(text: str) -> Iterator[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that GitHub makes of a page's headings."""
+    """The anchors that GitHub creates for a page's headings."""
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
@@ -115,7 +115,7 @@ def anchors(page: Path) -> set[str]:
 @pytest.mark.parametrize(
     "page", [*PAGES, TOP / "docs" / "proof.md", TOP / "docs" / "development.md"], ids=lambda p: p.name
 )
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     for link in links(page.read_text(encoding="utf-8")):
         if link.startswith("http"):
             continue
@@ -125,13 +125,13 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(file), link
 
 
-def test_the_readme_is_short_and_leads_to_every_page() -> None:
+def test_the_readme_is_short_and_links_to_every_page() -> None:
     assert len(TEXTS[README].splitlines()) <= LONGEST_README
     linked = {(TOP / link).resolve() for link in links(TEXTS[README])}
     assert set(PAGES[1:]) <= linked
 
 
-def test_the_files_that_the_manual_names_are_there() -> None:
+def test_the_files_that_the_manual_names_exist() -> None:
     for name in ("minimal.yaml", "webapp.yaml", "without-a-model.yaml"):
         assert name in TEXTS[TOP / "docs" / "task-files.md"]
         assert (TOP / "examples" / name).is_file()

@@ -27,7 +27,7 @@ TOOL = _tool()
 
 
 @pytest.mark.parametrize("mutant", TOOL.mutants(), ids=lambda mutant: mutant.name)
-def test_a_guard_is_where_the_list_says_and_its_tests_exist(mutant: object) -> None:
+def test_every_guard_is_where_the_list_says_and_its_tests_exist(mutant: object) -> None:
     text = (ROOT / mutant.file).read_text(encoding="utf-8")  # type: ignore[attr-defined]
     changed = mutant.planted_in(text)  # type: ignore[attr-defined]
     assert changed != text
@@ -40,13 +40,13 @@ def test_a_guard_is_where_the_list_says_and_its_tests_exist(mutant: object) -> N
 
 
 def names_in(path: Path) -> set[str]:
-    """The names of the tests of a module: its own, and those that it imports."""
+    """The names of a module's tests: its own and those that it imports."""
     body = ast.parse(path.read_text(encoding="utf-8")).body
     imported = {alias.name for node in body if isinstance(node, ast.ImportFrom) for alias in node.names}
     return imported | {node.name for node in body if isinstance(node, ast.FunctionDef)}
 
 
-def test_a_guard_that_is_not_there_any_more_is_an_error() -> None:
+def test_a_guard_that_no_longer_exists_is_an_error() -> None:
     gone = TOOL.Mutant(name="gone", file="x", find="no such text", replace="", tests=())
     with pytest.raises(ValueError, match="occurs 0 times"):
         gone.planted_in("another text")

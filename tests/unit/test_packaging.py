@@ -1,4 +1,4 @@
-"""What is installed from a wheel is what a checkout has: all programs with all their files, and nothing else."""
+"""A wheel contains what a checkout has: all programs with all their files, and nothing else."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def files_of_the_checkout() -> frozenset[str]:
         path.relative_to(root).as_posix()
         for root in ROOTS
         for path in root.rglob("*")
-        if path.is_file() and path.parent.name != "__pycache__"  # where others may write just now
+        if path.is_file() and path.parent.name != "__pycache__"  # others may be writing there at the moment
     )
 
 
@@ -72,7 +72,7 @@ def test_every_program_of_the_suite_shows_its_version(script: str, capsys: pytes
 
 
 def test_every_dependency_is_imported_somewhere() -> None:
-    """A package no one imports is a burden on everyone who installs the suite."""
+    """A package that is never imported is a burden on everyone who installs the suite."""
     imported_as = {"flask-sock": "flask_sock", "pyyaml": "yaml", "prometheus-client": "prometheus_client"}
     sources = "\n".join(path.read_text(encoding="utf-8") for root in ROOTS for path in root.rglob("*.py"))
     for dependency in PROJECT["dependencies"]:

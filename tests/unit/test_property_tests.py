@@ -1,4 +1,4 @@
-"""What holds for all tests with generated examples."""
+"""Rules for all tests with generated examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The straight line of the soak: what it calls growth and what it does not."""
+"""The regression line of the soak test: what counts as growth and what does not."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def samples(growth: float, noise: float, *, count: int = 600, seed: int = 1) -> 
 
 
 @pytest.mark.parametrize(("freedom", "quantile"), [(4, 2.776), (6, 2.447), (10, 2.228), (22, 2.074), (1000, 1.962)])
-def test_students_quantile_is_that_of_the_tables(freedom: int, quantile: float) -> None:
+def test_student_quantiles_match_the_published_tables(freedom: int, quantile: float) -> None:
     assert SLOPES.student(freedom) == pytest.approx(quantile, rel=0.003)
 
 
@@ -41,12 +41,12 @@ def test_a_line_without_noise_is_found_exactly() -> None:
     assert found.margin == pytest.approx(0.0, abs=1e-9)
 
 
-def test_growth_above_the_bound_is_reported_through_noise_and_growth_below_it_is_not() -> None:
+def test_growth_above_the_bound_is_reported_despite_noise_and_growth_below_it_is_not() -> None:
     assert SLOPES.slope(samples(8.0, 2.0)).is_above(4.0)
     assert not SLOPES.slope(samples(3.0, 2.0)).is_above(4.0)
 
 
-def test_noise_alone_is_called_growth_about_as_often_as_the_confidence_says() -> None:
+def test_noise_alone_is_reported_as_growth_about_as_often_as_the_confidence_level_allows() -> None:
     runs = [SLOPES.slope(samples(0.0, 1.0, count=120, seed=seed)) for seed in range(400)]
     wrong = sum(abs(found.value) > found.margin for found in runs)
     assert 0.02 < wrong / len(runs) < 0.09

@@ -1,4 +1,4 @@
-"""A harness for each test of the command line, with nothing of the developer's own settings."""
+"""A harness for each test of the command line, isolated from the developer's own settings."""
 
 from __future__ import annotations
 

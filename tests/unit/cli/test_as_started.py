@@ -1,4 +1,4 @@
-"""Commands answer for the swarm as its workers were started, whatever this shell's environment says."""
+"""Commands report on the swarm as its workers were started, whatever this shell's environment says."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_before_a_start_the_callers_settings_count_and_after_it_its_defaults_do_
     assert "agent CLI 'no-such-cli' is not known" in harness.run("doctor").out
 
 
-def test_status_shows_what_the_workers_were_started_with(harness: CliHarness) -> None:
+def test_status_shows_the_settings_that_the_workers_were_started_with(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     start_with(harness, agent_cli="codex", validation=False, land_into="night run")
     shown = harness.run("status", "--json").json["started_with"]
@@ -95,7 +95,7 @@ def test_status_shows_what_the_workers_were_started_with(harness: CliHarness) ->
     assert again in harness.run("doctor").out
 
 
-def test_the_command_leaves_out_what_the_next_start_finds_without_flags(
+def test_the_command_omits_what_the_next_start_finds_without_flags(
     harness: CliHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (harness.folder / "swarm.yaml").write_text("agent_cli: codex\n")
@@ -106,7 +106,7 @@ def test_the_command_leaves_out_what_the_next_start_finds_without_flags(
     assert started.command() == "amplifier-swarm start"
 
 
-def test_a_stored_start_of_another_shape_is_ignored(harness: CliHarness) -> None:
+def test_a_stored_start_of_a_different_shape_is_ignored(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     with harness.open() as database:
         database.swarm.set_meta("started_with", '{"agent_cli": 3}')
@@ -153,7 +153,7 @@ def test_doctor_names_a_cli_that_is_not_logged_in_and_warns_of_one_that_may_not_
     assert "warn agent CLI: agent CLI 'mine' may not be logged in: Not logged in" in ran.out
 
 
-def test_a_missing_login_is_a_warning_where_tasks_may_bring_a_key_of_their_own(harness: CliHarness) -> None:
+def test_a_missing_login_is_only_a_warning_if_tasks_may_have_their_own_key(harness: CliHarness) -> None:
     program = agent(harness.folder, "mine", "echo 'Not logged in'; exit 1")
     (harness.folder / "swarm.yaml").write_text(
         f"agent_clis: {{mine: {{binary: '{program}', argv: [run], ready: [status]}}}}\n"

@@ -35,7 +35,7 @@ def project(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def stand_in(harness: CliHarness, session: str, *, logged_in: bool = True) -> None:
-    """A Claude that answers its version, its login check, and a session as the shell text says."""
+    """A Claude that prints its version, its login status, and a session's output as the shell text says."""
     program = harness.folder / "claude"
     status = "echo '{}'; exit 0" if logged_in else "echo 'Not logged in'; exit 1"
     program.write_text(
@@ -50,7 +50,7 @@ def says(*events: dict[str, object]) -> str:
     return "cat > /dev/null; cat <<'END'\n" + "\n".join(map(json.dumps, events)) + "\nEND"
 
 
-def test_the_list_has_built_in_and_own_ones_with_version_login_and_last_use(harness: CliHarness) -> None:
+def test_the_list_has_built_in_and_custom_clis_with_version_login_and_last_use(harness: CliHarness) -> None:
     stand_in(harness, "exit 1", logged_in=False)
     harness.queue(TaskSpec(id="a", name="A"))
     claim = harness.claim()
@@ -114,7 +114,7 @@ def test_a_call_that_fails_is_classified(harness: CliHarness) -> None:
     assert "call      provider: credentials: Not logged in" in harness.run("agents", "check", "claude", "--call").out
 
 
-def test_a_call_that_does_not_end_is_ended_with_all_that_it_started(
+def test_a_call_that_does_not_end_is_killed_with_everything_that_it_started(
     harness: CliHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from amplifier_swarm.commands.maintenance import agents
@@ -130,7 +130,7 @@ def test_a_call_that_does_not_end_is_ended_with_all_that_it_started(
 
 
 @pytest.mark.parametrize("words", [("claude",), ("check",), ("--call",)])
-def test_a_check_names_what_it_checks(harness: CliHarness, words: tuple[str, ...]) -> None:
+def test_a_check_names_the_parts_that_it_checks(harness: CliHarness, words: tuple[str, ...]) -> None:
     assert harness.run("agents", *words).code == 2
 
 
@@ -144,7 +144,7 @@ def test_an_unknown_or_missing_cli_is_an_error_with_advice(harness: CliHarness) 
     assert "--agent-cli" in ran.out
 
 
-def test_a_version_command_that_does_not_answer_is_no_proof_that_the_cli_cannot_start(
+def test_a_version_command_that_does_not_finish_does_not_prove_that_the_cli_cannot_start(
     harness: CliHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from amplifier_swarm.agent_clis import report

@@ -59,6 +59,6 @@ def test_an_answer_is_read_from_standard_input(asking: CliHarness, monkeypatch: 
 
 
 @pytest.mark.parametrize(("words", "code"), [(("a", " "), 2), (("a", "x" * 70_000), 3), (("b", "Files."), 5)])
-def test_what_cannot_be_an_answer_changes_nothing(asking: CliHarness, words: tuple[str, str], code: int) -> None:
+def test_text_that_cannot_be_an_answer_changes_nothing(asking: CliHarness, words: tuple[str, str], code: int) -> None:
     assert asking.run("answer", *words).code == code
     assert asking.status_of("a") == "held"

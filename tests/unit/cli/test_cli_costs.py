@@ -1,4 +1,4 @@
-"""`costs`, and the lines of the budget in `status`."""
+"""`costs`, and the budget lines of `status`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from swarm_shared.store.queue.claims import SessionReport
 
 
 def spend(harness: CliHarness, task_id: str, *reports: SessionReport) -> None:
-    """Run a task whose sessions report these."""
+    """Run a task whose sessions report these costs."""
     harness.queue(TaskSpec(id=task_id, name=task_id, phase=f"phase {task_id}"))
     claim = harness.claim(stage=None)
     with harness.open() as database:
@@ -33,7 +33,7 @@ def spend(harness: CliHarness, task_id: str, *reports: SessionReport) -> None:
 REPORT = SessionReport(tokens=1000, cached_tokens=400, cost_usd=1.5, models="m")
 
 
-def test_costs_are_shown_with_what_is_unknown(harness: CliHarness) -> None:
+def test_costs_are_shown_with_unknown_costs_counted_separately(harness: CliHarness) -> None:
     spend(harness, "a", REPORT, SessionReport(tokens=5))
     spend(harness, "b", replace(REPORT, cost_usd=None, tokens=None))
     shown = harness.run("costs", "--by", "task")
@@ -43,7 +43,7 @@ def test_costs_are_shown_with_what_is_unknown(harness: CliHarness) -> None:
     assert line_b.split()[1:3] == ["unknown", "unknown"]
 
 
-def test_costs_as_json_leave_what_is_unknown_null(harness: CliHarness) -> None:
+def test_unknown_costs_are_null_in_json(harness: CliHarness) -> None:
     spend(harness, "a", SessionReport(tokens=5))
     [row] = harness.run("costs", "--json").json["costs"]
     assert (row["key"], row["cost_usd"], row["tokens"], row["unpriced"]) == ("phase a", None, 5, 1)
@@ -63,6 +63,6 @@ def test_the_budget_is_shown_by_costs_and_status(harness: CliHarness) -> None:
     assert shown["caps"][0] == {"scope": "run", "unit": "usd", "used": 1.5, "cap": 3.0, "share": 0.5}
 
 
-def test_a_queue_without_sessions_says_so(harness: CliHarness) -> None:
+def test_a_queue_without_sessions_reports_that_there_are_none(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="a"))
     assert "no session has run yet" in harness.run("costs").err

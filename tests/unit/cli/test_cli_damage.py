@@ -1,4 +1,4 @@
-"""A damaged database: every command says so in two lines, changes nothing, and a backup is as good as before."""
+"""A damaged database: every command reports it in two lines and changes nothing, and a backup can replace it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ COMMANDS = [
 
 @pytest.fixture
 def healthy(harness: CliHarness) -> Path:
-    """A backup of a queue in its folder; beside the queue nothing is open."""
+    """A backup of a queue in its folder; nothing has the queue open."""
     harness.queue(*(TaskSpec(id=f"t{n}", name="T" * 500) for n in range(TASKS)))
     with harness.open() as database:
         database.connection.checkpoint(truncate=True)
@@ -49,7 +49,7 @@ def healthy(harness: CliHarness) -> Path:
 
 @pytest.mark.usefixtures("healthy")
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_every_command_on_a_damaged_database_says_so_and_changes_nothing(
+def test_every_command_reports_a_damaged_database_and_changes_nothing(
     harness: CliHarness, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(harness.folder)
@@ -68,7 +68,7 @@ def test_every_command_on_a_damaged_database_says_so_and_changes_nothing(
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_backup_takes_the_place_of_a_damaged_database(harness: CliHarness, healthy: Path, damage: str) -> None:
+def test_a_backup_can_replace_a_damaged_database(harness: CliHarness, healthy: Path, damage: str) -> None:
     DAMAGE[damage](harness.db)
     for rest in ("-wal", "-shm"):
         Path(f"{harness.db}{rest}").unlink(missing_ok=True)

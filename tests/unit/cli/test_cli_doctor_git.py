@@ -1,4 +1,4 @@
-"""`doctor` on git: repository, integration branch, worktrees that are left, hooks that the swarm does not run."""
+"""`doctor` on git: repository, integration branch, leftover worktrees, hooks that the swarm does not run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 @pytest.fixture
 def integration(harness: CliHarness, project: Project) -> Integration:
-    """A swarm that has begun, with a task in its worktree."""
+    """A swarm that has run, with a task in its worktree."""
     integration = Integration(repository=project.repo)
     tip = integration.begin(project.base)
     harness.queue(TaskSpec(id="a", name="A"))
@@ -41,7 +41,7 @@ def integration(harness: CliHarness, project: Project) -> Integration:
 
 
 def found(harness: CliHarness, name: str) -> tuple[str, str, str]:
-    """Level, text and advice of the only finding of that name."""
+    """Level, text and advice of the only finding with that name."""
     (only,) = [check for check in harness.run("doctor", "--json").json["checks"] if check["name"] == name]
     return only["level"], only["text"], only["advice"] or ""
 
@@ -53,26 +53,26 @@ def land_one(project: Project, integration: Integration) -> str:
     return commit
 
 
-def test_git_repository_and_a_branch_in_good_order_are_reported(harness: CliHarness, integration: Integration) -> None:
+def test_git_repository_and_a_healthy_branch_are_reported(harness: CliHarness, integration: Integration) -> None:
     assert found(harness, "git")[0] == "ok"
     assert "is on main; each task gets a worktree" in found(harness, "repository")[1]
     assert found(harness, "branch")[0] == "ok"
     assert found(harness, "worktrees")[1].startswith("1, 0 of them")
 
 
-def test_landed_work_that_waits_and_worktrees_that_may_go_are_reported_with_the_command(
+def test_landed_work_to_bring_over_and_removable_worktrees_are_reported_with_the_command(
     harness: CliHarness, project: Project, integration: Integration
 ) -> None:
     land_one(project, integration)
     with harness.open() as database:
         database.connection.change("UPDATE tasks SET status = 'completed' WHERE id = 'a'")
     level, text, advice = found(harness, "branch")
-    assert (level, "1 landing ahead of main" in text) == ("ok", True), "by another swarm, which is well"
+    assert (level, "1 landing ahead of main" in text) == ("ok", True), "by another swarm, which is fine"
     assert "land --into main" in advice
     assert "prune" in found(harness, "worktrees")[2]
 
 
-def test_a_branch_that_someone_moved_or_checked_out_is_reported(
+def test_a_branch_that_was_moved_or_checked_out_by_others_is_reported(
     harness: CliHarness, project: Project, integration: Integration
 ) -> None:
     project.git("update-ref", integration.ref, project.commit({"b": "1"}))
@@ -84,7 +84,7 @@ def test_a_branch_that_someone_moved_or_checked_out_is_reported(
     assert harness.run("doctor").code == 3
 
 
-def test_hooks_and_signatures_that_the_swarm_leaves_out_are_named(harness: CliHarness, project: Project) -> None:
+def test_hooks_and_signatures_that_the_swarm_skips_are_named(harness: CliHarness, project: Project) -> None:
     assert found(harness, "hooks")[2] == ""
     hook = project.root / ".git" / "hooks" / "pre-commit"
     hook.parent.mkdir(exist_ok=True)
@@ -101,7 +101,7 @@ def test_hooks_and_signatures_that_the_swarm_leaves_out_are_named(harness: CliHa
     assert "yours have commit-msg" in found(harness, "hooks")[1]
 
 
-def test_what_is_not_committed_and_a_folder_without_git_are_reported(
+def test_uncommitted_changes_and_a_folder_without_git_are_reported(
     harness: CliHarness, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write({"a.txt": "changed\n"})

@@ -1,4 +1,4 @@
-"""`add` and `edit` as a user runs them: from words, from standard input, in an editor."""
+"""`add` and `edit` as a user runs them: with options, from standard input, in an editor."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_whole_task_comes_from_standard_input(
         assert database.tasks.editable(task_id).phase == "later"
 
 
-def test_a_mistake_on_standard_input_is_reported_at_its_place(
+def test_an_error_on_standard_input_is_reported_with_its_position(
     harness: CliHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     type_in(monkeypatch, "name: Ten\npriority: soon\n")
@@ -93,7 +93,7 @@ def test_a_mistake_on_standard_input_is_reported_at_its_place(
     assert "<standard input>:2:11:" in ran.err
 
 
-def test_a_wrong_task_is_refused(harness: CliHarness) -> None:
+def test_an_invalid_task_is_refused(harness: CliHarness) -> None:
     ran = harness.run("add", "A", "--depends", "nowhere")
     assert ran.code == EXIT_STATE
     assert "nowhere" in ran.err
@@ -135,7 +135,7 @@ def test_a_kept_edit_can_be_discarded(harness: CliHarness, editor: Editor) -> No
     assert harness.run("edit", "2.10", "--discard").out == "nothing was changed\n"
 
 
-def test_an_edit_that_another_one_overtook_is_kept(harness: CliHarness, editor: Editor) -> None:
+def test_an_edit_that_conflicts_with_a_newer_one_is_kept(harness: CliHarness, editor: Editor) -> None:
     editor.does(("Old text.", "New text."), ("priority: medium", "priority: soon"))
     harness.run("edit", "2.10")
     path = harness.file("tasks:\n- id: 2.10\n  name: Ten\n  description: From elsewhere.\n")
@@ -163,13 +163,13 @@ def test_a_changed_id_is_refused(harness: CliHarness, editor: Editor) -> None:
     assert "it must contain only task 2.10, but contains other" in ran.err
 
 
-def test_a_task_at_work_is_refused_before_the_editor_opens(harness: CliHarness, editor: Editor) -> None:
+def test_a_running_task_is_refused_before_the_editor_opens(harness: CliHarness, editor: Editor) -> None:
     harness.claim()
     ran = harness.run("edit", "2.10")
     assert (ran.code, drafts(harness)) == (EXIT_STATE, [])
 
 
-def test_an_unknown_task_has_nothing_to_edit(harness: CliHarness, editor: Editor) -> None:
+def test_an_unknown_task_cannot_be_edited(harness: CliHarness, editor: Editor) -> None:
     assert harness.run("edit", "2.1").code == EXIT_NOT_FOUND
 
 

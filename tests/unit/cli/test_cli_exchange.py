@@ -1,4 +1,4 @@
-"""Task files in and out, as people use them."""
+"""Importing and exporting task files, as users do."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def test_several_files_are_imported_as_one_list(harness: CliHarness) -> None:
     assert harness.status_of("c") == "blocked"
 
 
-def test_importing_the_same_again_changes_nothing(harness: CliHarness) -> None:
+def test_importing_the_same_file_again_changes_nothing(harness: CliHarness) -> None:
     file = harness.file(ONE)
     harness.run("import-tasks", file)
     ran = harness.run("import-tasks", file, "--json")
     assert (ran.json["unchanged"], ran.json["imported"]) == (2, 0)
 
 
-def test_a_second_file_may_need_what_is_in_the_queue(harness: CliHarness) -> None:
+def test_a_second_file_may_depend_on_tasks_of_the_queue(harness: CliHarness) -> None:
     harness.run("import-tasks", harness.file(ONE))
     assert harness.run("import-tasks", harness.file(TWO)).code == 0
 
 
-def test_all_problems_of_all_files_are_in_one_report_and_nothing_changes(harness: CliHarness) -> None:
+def test_one_report_has_all_problems_of_all_files_and_nothing_changes(harness: CliHarness) -> None:
     first = harness.file("tasks:\n- {id: a}\n- {id: b, name: B, priority: whenever}\n", "first.yaml")
     second = harness.file("tasks:\n- {id: c, name: C, dependencies: [cc]}\n", "second.yaml")
     third = harness.file("tasks: [\n", "third.yaml")
@@ -71,7 +71,7 @@ def test_duplicates_across_files_are_errors(harness: CliHarness) -> None:
     assert f'{other}:3: the id "a" is given twice (first in {first}:2)' in ran.err
 
 
-def test_a_file_that_is_wrong_all_over_is_not_listed_without_end(harness: CliHarness) -> None:
+def test_the_list_of_problems_of_a_thoroughly_wrong_file_is_limited(harness: CliHarness) -> None:
     text = "tasks:\n" + "".join(f"- {{id: t{n}, name: T}}\n" for n in range(1500))
     ran = harness.run("import-tasks", harness.file(text, "a.yaml"), harness.file(text, "b.yaml"))
     assert ran.code == 3
@@ -79,7 +79,7 @@ def test_a_file_that_is_wrong_all_over_is_not_listed_without_end(harness: CliHar
     assert ran.err.endswith("… and 500 more\nerror: 1500 problems, nothing was changed\n")
 
 
-def test_a_circle_through_two_files_is_an_error(harness: CliHarness) -> None:
+def test_a_cycle_through_two_files_is_an_error(harness: CliHarness) -> None:
     first = harness.file("tasks:\n- {id: a, name: A, dependencies: [b]}\n", "first.yaml")
     second = harness.file("tasks:\n- {id: b, name: B, dependencies: [a]}\n", "second.yaml")
     ran = harness.run("import-tasks", first, second)
@@ -104,7 +104,7 @@ def test_a_dry_run_creates_no_database_and_changes_none(harness: CliHarness) -> 
     assert harness.run("list-tasks", "--json").json["total"] == 1
 
 
-def test_clear_replaces_the_queue_but_not_under_running_tasks(harness: CliHarness) -> None:
+def test_clear_replaces_the_queue_but_not_while_tasks_run(harness: CliHarness) -> None:
     harness.run("import-tasks", harness.file(ONE))
     new = harness.file("tasks:\n- {id: z, name: Z}\n", "z.yaml")
     claim = harness.claim()
@@ -116,7 +116,7 @@ def test_clear_replaces_the_queue_but_not_under_running_tasks(harness: CliHarnes
     assert [task["id"] for task in harness.run("list-tasks", "--json").json["tasks"]] == ["z"]
 
 
-def test_a_bad_file_never_clears_the_queue(harness: CliHarness) -> None:
+def test_an_invalid_file_never_clears_the_queue(harness: CliHarness) -> None:
     harness.run("import-tasks", harness.file(ONE))
     assert harness.run("import-tasks", harness.file("tasks: 1\n", "bad.yaml"), "--clear").code == 3
     assert harness.run("list-tasks", "--json").json["total"] == 2
@@ -163,7 +163,7 @@ def test_an_export_imports_again_without_a_difference(harness: CliHarness) -> No
     assert ran.json["unchanged"] == 2
 
 
-def test_an_export_takes_groups_and_goes_to_standard_output(harness: CliHarness) -> None:
+def test_an_export_can_be_limited_to_groups_and_written_to_standard_output(harness: CliHarness) -> None:
     harness.queue(
         TaskSpec(id="a", name="A", status=Status.COMPLETED),
         TaskSpec(id="b", name="B", status=Status.FAILED),
@@ -186,7 +186,7 @@ def test_an_export_of_a_phase_leaves_out_the_others(harness: CliHarness) -> None
     assert "build" in wrong.err
 
 
-def test_an_export_that_fails_leaves_the_old_file(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_export_leaves_the_old_file_unchanged(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     harness.run("import-tasks", harness.file(ONE))
     target = harness.folder / "out.yaml"
     target.write_text("old")
@@ -198,7 +198,7 @@ def test_an_export_that_fails_leaves_the_old_file(harness: CliHarness, monkeypat
     assert [name for name in os.listdir(harness.folder) if "out.yaml" in name] == ["out.yaml"]
 
 
-def test_an_export_keeps_the_mode_of_the_file_it_replaces(harness: CliHarness) -> None:
+def test_an_export_keeps_the_mode_of_the_file_that_it_replaces(harness: CliHarness) -> None:
     harness.run("import-tasks", harness.file(ONE))
     target = harness.folder / "out.yaml"
     target.write_text("old")
@@ -214,7 +214,7 @@ def test_an_export_never_replaces_the_database(harness: CliHarness) -> None:
     assert harness.run("status").code == 0
 
 
-def test_an_export_of_a_missing_database_says_so(harness: CliHarness, tmp_path: Path) -> None:
+def test_an_export_of_a_missing_database_is_an_error(harness: CliHarness, tmp_path: Path) -> None:
     ran = harness.bare("export-tasks", str(tmp_path / "none.db"), "-")
     assert ran.code == 4
     assert ran.out == ""

@@ -1,4 +1,4 @@
-"""`failures`, and verbs on all tasks that one problem has stopped."""
+"""`failures`, and requests for all tasks that one problem has stopped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def stopped(harness: CliHarness) -> CliHarness:
     return harness
 
 
-def test_each_problem_is_one_row_with_how_many_tasks_it_stops(stopped: CliHarness) -> None:
+def test_each_problem_is_one_row_with_the_number_of_its_tasks(stopped: CliHarness) -> None:
     ran = stopped.run("failures")
     assert ran.code == 0
     rows = ran.out.splitlines()
@@ -40,14 +40,14 @@ def test_the_json_shows_more(stopped: CliHarness) -> None:
     assert (group["cause"], group["tasks"], group["task_ids"]) == ("builder", 2, ["a", "b"])
 
 
-def test_a_queue_without_failures_says_so(harness: CliHarness) -> None:
+def test_a_queue_without_failures_reports_that_there_are_none(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     ran = harness.run("failures")
     assert (ran.code, ran.out) == (0, "")
     assert "0 of 0 problems" in ran.err
 
 
-def test_a_whole_group_is_retried_after_a_yes(stopped: CliHarness) -> None:
+def test_a_whole_group_is_retried_after_confirmation(stopped: CliHarness) -> None:
     fingerprint = stopped.run("failures", "--json").json["failures"][0]["fingerprint"]
     asked = stopped.run("retry", "--failure", fingerprint)
     assert asked.code == 2
@@ -65,6 +65,6 @@ def test_a_problem_that_stops_no_task_is_an_error_and_changes_nothing(stopped: C
     assert {stopped.status_of(name) for name in "abc"} == {"failed"}
 
 
-def test_one_way_of_choosing_tasks_at_a_time(stopped: CliHarness) -> None:
+def test_tasks_can_be_selected_in_only_one_way_at_a_time(stopped: CliHarness) -> None:
     for words in (("a", "--failure", "f"), ("--status", "failed", "--failure", "f"), ()):
         assert stopped.run("retry", *words).code == 2

@@ -1,4 +1,4 @@
-"""`land`, `diff`, `worktrees`: what has landed, where it is, and how it comes over."""
+"""`land`, `diff`, `worktrees`: landed work, where it is, and how it gets into your branch."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_land_refuses_a_dirty_checkout_and_changes_nothing(
     assert project.sha("main") == project.base
 
 
-def test_land_in_conflict_says_where_and_changes_nothing(
+def test_a_conflicting_land_names_the_files_and_changes_nothing(
     harness: CliHarness, project: Project, landed: Integration
 ) -> None:
     mine = project.commit({"b.txt": "mine\n"})
@@ -85,13 +85,13 @@ def test_diff_shows_what_a_task_has_changed(harness: CliHarness, landed: Integra
     assert harness.run("diff", "a", "--attempt", "7").code == 5
 
 
-def test_worktrees_lists_them_and_prune_removes_what_has_landed_alone(
+def test_worktrees_lists_them_and_prune_removes_only_landed_ones(
     harness: CliHarness, project: Project, landed: Integration
 ) -> None:
     (shown,) = harness.run("worktrees", "--json").json["worktrees"]
     assert (shown["id"], shown["branch"]) == ("a", "swarm/task/a")
     waits = harness.run("worktrees", "prune", "--json").json["pruned"]
-    assert waits == [{"id": "a", "name": "a", "kept_because": "in use"}], "it waits to land"
+    assert waits == [{"id": "a", "name": "a", "kept_because": "in use"}], "it is waiting to land"
     with harness.open() as database:
         database.connection.change("UPDATE tasks SET status = 'completed' WHERE id = 'a'")
     assert harness.run("worktrees", "prune", "--json").json["pruned"][0]["kept_because"] is None
@@ -112,7 +112,7 @@ def test_spares_are_listed_and_pruned(harness: CliHarness, project: Project, lan
 
 
 def prune(harness: CliHarness, *words: str) -> tuple[dict[str, Any], str]:
-    """What became of task `a`, and what was remarked; run as a process, because cleanup adopts orphans."""
+    """What became of task `a`, and the output; run as a process, because cleanup adopts orphans."""
     process = harness.spawn("worktrees", "prune", "--json", *words)
     out, err = process.communicate(timeout=DEADLINE_S)
     (only,) = json.loads(out)["pruned"]
@@ -124,7 +124,9 @@ def complete(harness: CliHarness) -> None:
         database.connection.change("UPDATE tasks SET status = 'completed' WHERE id = 'a'")
 
 
-def test_cleanup_runs_in_a_worktree_before_it_goes(harness: CliHarness, project: Project, landed: Integration) -> None:
+def test_cleanup_commands_run_before_a_worktree_is_removed(
+    harness: CliHarness, project: Project, landed: Integration
+) -> None:
     complete(harness)
     listing = harness.folder / "listing"
     (harness.folder / "swarm.yaml").write_text(
@@ -149,7 +151,9 @@ def test_a_cleanup_that_fails_keeps_the_worktree_unless_it_is_discarded(
     assert "refs/heads/swarm/task/a" not in project.refs()
 
 
-def test_a_cleanup_that_does_not_end_is_killed_with_what_it_started(harness: CliHarness, landed: Integration) -> None:
+def test_a_cleanup_that_does_not_end_is_killed_with_everything_that_it_started(
+    harness: CliHarness, landed: Integration
+) -> None:
     complete(harness)
     pids = harness.folder / "pids"
     (harness.folder / "swarm.yaml").write_text(
@@ -161,7 +165,7 @@ def test_a_cleanup_that_does_not_end_is_killed_with_what_it_started(harness: Cli
     assert all(stat is None or stat.ended for stat in stats)
 
 
-def test_a_worktree_that_a_worker_has_taken_up_again_stays(
+def test_a_worktree_that_a_worker_uses_again_is_kept(
     harness: CliHarness, project: Project, landed: Integration
 ) -> None:
     complete(harness)
@@ -172,14 +176,14 @@ def test_a_worktree_that_a_worker_has_taken_up_again_stays(
 
 
 @pytest.mark.parametrize("words", [("land", "--into", "main"), ("worktrees",), ("diff", "a")])
-def test_without_worktrees_it_is_said_what_is_missing(harness: CliHarness, words: tuple[str, ...]) -> None:
+def test_without_worktrees_the_message_says_what_is_missing(harness: CliHarness, words: tuple[str, ...]) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     ran = harness.run(*words)
     assert ran.code in (5, 6)
     assert "worktree" in ran.err
 
 
-def test_a_dry_run_shows_what_would_come_and_changes_nothing(
+def test_a_dry_run_shows_the_commits_and_changes_nothing(
     harness: CliHarness, project: Project, landed: Integration
 ) -> None:
     harness.queue(TaskSpec(id="later", name="Later"))
@@ -204,7 +208,7 @@ def test_a_dry_run_shows_what_would_come_and_changes_nothing(
     assert "a.txt" in ran.out
 
 
-def test_land_names_the_way_back(harness: CliHarness, project: Project, landed: Integration) -> None:
+def test_land_prints_how_to_undo_it(harness: CliHarness, project: Project, landed: Integration) -> None:
     ran = harness.run("land", "--into", "main")
     assert ran.out.strip().startswith(f"main is now at {str(landed.tip())[:12]}; it was at {project.base[:12]}")
     assert f"to undo it: git -C {project.root} checkout --no-overwrite-ignore -B main {project.base}" in ran.err

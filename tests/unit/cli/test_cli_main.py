@@ -1,4 +1,4 @@
-"""The command line as a whole: help, options before and after, errors, exit codes, quick starts."""
+"""The command line as a whole: help, options before and after the command, errors, exit codes, fast startup."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def options_of(name: str) -> set[str]:
     return {flag for parameter in command.params for flag in parameter.opts}
 
 
-def test_every_promised_command_is_there() -> None:
+def test_every_promised_command_exists() -> None:
     assert set(COMMANDS) == PROMISED
 
 
@@ -50,7 +50,7 @@ def test_help_of_each_command_shows_an_example_and_its_defaults(harness: CliHarn
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
     for option in command.params:
-        # A flag is off until it is given.
+        # A flag is off unless it is set.
         if isinstance(option, click.Option) and not option.is_flag:
             assert "default" in (option.help or "") or option.show_default, (name, option.opts)
 
@@ -75,7 +75,7 @@ def test_db_works_before_and_after_the_command_and_from_the_environment(
         assert harness.bare(*words, "--json").json["tasks"]["total"]["count"] == 1
 
 
-def test_the_option_behind_the_command_wins(harness: CliHarness) -> None:
+def test_an_option_after_the_command_takes_precedence(harness: CliHarness) -> None:
     harness.queue()
     assert harness.bare("--db", "nowhere.db", "status", "--db", str(harness.db)).code == 0
 
@@ -98,7 +98,7 @@ def test_wrong_settings_are_exit_code_3(harness: CliHarness, monkeypatch: pytest
     assert harness.run("config").code == 3
 
 
-def test_an_unknown_command_names_the_nearest(harness: CliHarness) -> None:
+def test_an_unknown_command_suggests_the_nearest_one(harness: CliHarness) -> None:
     ran = harness.bare("stats")
     assert ran.code == 2
     assert "Did you mean status?" in ran.err
@@ -150,7 +150,7 @@ def test_control_c_ends_quietly_with_130(harness: CliHarness) -> None:
     assert (process.returncode, err) == (130, "")
 
 
-def test_a_reader_that_leaves_is_no_error(harness: CliHarness) -> None:
+def test_a_closed_pipe_is_no_error(harness: CliHarness) -> None:
     harness.queue(*(TaskSpec(id=f"task-{n}", name="T" * 200) for n in range(2000)))
     process = harness.spawn("list-tasks", "--limit", "2000")
     assert process.stdout is not None
@@ -182,7 +182,7 @@ def on_terminal(harness: CliHarness, *words: str, columns: int, **env: str) -> s
     while True:
         try:
             piece = os.read(master, 65536)
-        except OSError:  # the last writer has gone
+        except OSError:  # the last writer has closed it
             break
         if not piece:
             break
@@ -200,7 +200,7 @@ def test_a_narrow_terminal_gets_one_line_per_task(harness: CliHarness) -> None:
     assert lines[1].startswith("t0 not_started a long name")
 
 
-def test_a_terminal_gets_colours_unless_they_are_unwanted(harness: CliHarness) -> None:
+def test_a_terminal_gets_colours_unless_they_are_disabled(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     harness.run("hold", "a")
     assert "\x1b[33m" in on_terminal(harness, "list-tasks", columns=80)
@@ -229,19 +229,19 @@ def test_help_lists_the_commands_by_section(harness: CliHarness) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PROMISED - NO_DB))
-def test_help_shows_what_a_command_is_about_before_the_options_that_all_have(name: str) -> None:
+def test_help_lists_a_commands_own_options_before_the_common_ones(name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
     assert [each.name for each in command.params][-2:] == ["db", "verbose"]
 
 
 @pytest.mark.parametrize("name", sorted(PROMISED))
-def test_a_command_has_a_module_of_its_name_to_itself(name: str) -> None:
+def test_each_command_has_its_own_module_of_the_same_name(name: str) -> None:
     module = import_module(f"amplifier_swarm.commands.{COMMANDS[name]}.{name.replace('-', '_')}")
     assert [each.name for each in vars(module).values() if isinstance(each, click.Command)] == [name]
 
 
-def test_all_mistakes_of_the_settings_file_are_reported_at_once(harness: CliHarness) -> None:
+def test_all_errors_of_the_settings_file_are_reported_together(harness: CliHarness) -> None:
     harness.queue()
     (harness.folder / "swarm.yaml").write_text("max_retries: many\nprioritty: 1\nbuilder_agent: 12\n")
     ran = harness.run("config")

@@ -1,4 +1,4 @@
-"""Care and setup: backup, orphans, doctor, settings, the dashboard's link, supervisorctl."""
+"""Maintenance and setup: backup, orphans, doctor, settings, the dashboard's link, supervisorctl."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from swarm_shared.supervisor import files as supervisor_files
 def test_a_backup_is_a_private_working_copy(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     target = harness.folder / "copy.db"
-    with harness.open() as busy:  # someone has it open, and rows that only the write-ahead log holds
+    with harness.open() as busy:  # it is open elsewhere, and some rows are only in the write-ahead log
         busy.swarm.set_meta("late", "yes")
         ran = harness.run("backup", str(target), "--json")
     assert set(ran.json) == {"file", "size_bytes"}
@@ -47,7 +47,7 @@ def test_a_backup_replaces_a_file_only_when_forced(harness: CliHarness) -> None:
     assert harness.run("status").code == 0
 
 
-def test_reset_orphans_takes_back_what_a_dead_worker_had(harness: CliHarness) -> None:
+def test_reset_orphans_reclaims_the_tasks_of_a_dead_worker(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     harness.claim(worker=ended_process(), stage=None)
     ran = harness.run("reset-orphans", "--json")
@@ -55,7 +55,7 @@ def test_reset_orphans_takes_back_what_a_dead_worker_had(harness: CliHarness) ->
     assert harness.status_of("a") == "not_started"
 
 
-def test_reset_orphans_leaves_what_lives(harness: CliHarness) -> None:
+def test_reset_orphans_leaves_living_attempts_alone(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     harness.claim()
     assert harness.run("reset-orphans", "--json").json["reset"] == 0
@@ -79,7 +79,7 @@ def command_cli(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("command_cli")
-def test_doctor_is_content_with_a_healthy_queue(harness: CliHarness) -> None:
+def test_doctor_finds_nothing_wrong_with_a_healthy_queue(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     assert harness.run("doctor").code == 0
     found = checks(harness)
@@ -91,7 +91,7 @@ def test_doctor_is_content_with_a_healthy_queue(harness: CliHarness) -> None:
 
 
 @pytest.mark.usefixtures("command_cli")
-def test_doctor_sees_services_workers_and_orphans(harness: CliHarness) -> None:
+def test_doctor_reports_services_workers_and_orphans(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     with harness.open() as database:
         database.swarm.register_service("reaper", ProcessId.mine())
@@ -116,7 +116,7 @@ def test_doctor_names_the_process_that_holds_the_write_lock(harness: CliHarness)
     assert str(os.getpid()) in lock["text"]
 
 
-def test_doctor_fails_when_something_is_bad(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_fails_on_a_serious_finding(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWARM_AGENT_CLI", "no-such-cli")
     ran = harness.run("doctor")
     assert ran.code == 3
@@ -125,7 +125,7 @@ def test_doctor_fails_when_something_is_bad(harness: CliHarness, monkeypatch: py
 
 
 @pytest.mark.usefixtures("command_cli")
-def test_doctor_sees_damage(harness: CliHarness) -> None:
+def test_doctor_detects_damage(harness: CliHarness) -> None:
     harness.queue(*(TaskSpec(id=f"t{n}", name="T" * 500) for n in range(500)))
     with harness.open() as database:
         database.connection.checkpoint(truncate=True)
@@ -154,7 +154,7 @@ def test_config_shows_each_settings_origin(harness: CliHarness, monkeypatch: pyt
     assert "SWARM_WORKERS" in harness.run("config").out
 
 
-def test_config_masks_secrets(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_config_redacts_secrets(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWARM_DASHBOARD_TOKEN", "s3cret-token")
     (harness.folder / "swarm.yaml").write_text("agent_clis:\n  mine: {like: command, env: {API_KEY: s3cret-key}}\n")
     for words in (("config",), ("config", "--json")):
@@ -175,7 +175,7 @@ def test_the_dashboards_link_comes_from_its_service_or_the_default_port(harness:
     assert shown == {"url": f"http://127.0.0.1:8770/#t={token}", "running": True}
 
 
-def test_the_link_has_no_token_where_none_is_asked_for(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_link_has_no_token_if_none_is_required(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWARM_DASHBOARD_AUTH", "none")
     harness.queue()
     assert harness.run("dashboard").out == "http://127.0.0.1:8765/\n"
@@ -189,13 +189,13 @@ def test_version_names_the_engine(harness: CliHarness) -> None:
 # ───── supervisord ─────
 
 
-def test_ctl_without_any_supervisord_says_so(harness: CliHarness) -> None:
+def test_ctl_without_any_supervisord_is_an_error(harness: CliHarness) -> None:
     ran = harness.run("ctl", "status")
     assert ran.code == 7
     assert "amplifier-swarm start" in ran.err
 
 
-def test_the_configuration_in_the_folder_comes_before_that_of_a_run_that_ended(
+def test_a_configuration_in_the_folder_takes_precedence_over_that_of_an_ended_run(
     harness: CliHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = App(db=harness.db)
@@ -207,7 +207,7 @@ def test_the_configuration_in_the_folder_comes_before_that_of_a_run_that_ended(
     assert supervision(app).configuration.resolve() == here
 
 
-def test_nothing_found_is_a_supervisor_error(harness: CliHarness) -> None:
+def test_a_missing_supervisord_is_a_supervisor_error(harness: CliHarness) -> None:
     with pytest.raises(SupervisorError):
         supervision(App(db=harness.db))
 
@@ -215,7 +215,7 @@ def test_nothing_found_is_a_supervisor_error(harness: CliHarness) -> None:
 def test_ctl_and_doctor_talk_to_the_supervisord_of_the_state_directory(harness: CliHarness) -> None:
     harness.queue()
     files = supervisor_files.prepare(harness.folder / "tasks.db.swarm")
-    # Only supervisord itself: its programs are no part of this test.
+    # Only supervisord itself: its programs are not part of this test.
     text = files.configuration.read_text().split("[program:")[0]
     files.configuration.write_text(text)
     server = subprocess.Popen(
@@ -231,7 +231,7 @@ def test_ctl_and_doctor_talk_to_the_supervisord_of_the_state_directory(harness: 
         assert (out.strip(), err) == (str(server.pid), "")
         unknown = harness.spawn("ctl", "status", "--no-such", "nobody")
         unknown.communicate(timeout=20)
-        assert unknown.returncode == 4  # supervisorctl's own
+        assert unknown.returncode == 4  # a command of supervisorctl itself
         assert checks(harness)["supervisord"][0]["level"] == "ok"
     finally:
         server.terminate()

@@ -1,4 +1,4 @@
-"""The names that people type: modules to run, the front of the database for their own scripts."""
+"""Documented names: the modules to run with `python -m`, and the import of the database."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_each_program_runs_under_its_name(harness: CliHarness, module: str) -> N
     assert "--db" in done.stdout
 
 
-def test_the_manual_recovery_works_from_python(harness: CliHarness) -> None:
+def test_the_documented_recovery_works_from_python(harness: CliHarness) -> None:
     from amplifier_swarm.database import TaskDatabase
 
     harness.queue(TaskSpec(id="a", name="A"))

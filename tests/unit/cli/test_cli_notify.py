@@ -15,7 +15,7 @@ def configure(harness: CliHarness, text: str) -> None:
     harness.db.with_name("swarm.yaml").write_text(text, encoding="utf-8")
 
 
-def test_a_test_message_reaches_each_target_and_a_dead_one_makes_the_exit_code_3(
+def test_a_test_message_reaches_each_target_and_an_unreachable_one_gives_exit_code_3(
     harness: CliHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.queue()
@@ -33,7 +33,7 @@ def test_a_test_message_reaches_each_target_and_a_dead_one_makes_the_exit_code_3
     assert ran.json["targets"][1]["error"] == "HTTP 403 Forbidden"
 
 
-def test_without_targets_the_test_says_what_to_do(harness: CliHarness) -> None:
+def test_without_targets_the_test_explains_how_to_add_one(harness: CliHarness) -> None:
     harness.queue()
     ran = harness.run("notify", "test")
     assert ran.code == 3

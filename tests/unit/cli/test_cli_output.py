@@ -1,4 +1,4 @@
-"""`prompt`, `logs` and `events`: what agents were sent, what they printed, and what happened."""
+"""`prompt`, `logs` and `events`: the prompts of agents, their output, and the event log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOG_KEYS = {"id", "timestamp", "event_type", "worker_id", "message", "data"}
 FAILED = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, error="tests are red")
 
 
-def test_prompt_shows_what_the_next_attempt_would_be_told(harness: CliHarness) -> None:
+def test_prompt_shows_the_prompt_of_the_next_attempt(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="Build it", acceptance_criteria=("compiles",)))
     harness.settle(harness.claim(), FAILED)
     harness.run("retry", "a", "--note", "use the new API")
@@ -24,7 +24,7 @@ def test_prompt_shows_what_the_next_attempt_would_be_told(harness: CliHarness) -
         assert words in ran.json["prompt"]
 
 
-def test_prompt_shows_what_a_past_or_running_attempt_was_told(harness: CliHarness) -> None:
+def test_prompt_shows_the_prompt_of_a_past_or_running_attempt(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     harness.claim()
     assert harness.run("prompt", "a").out == "Do it.\n"
@@ -43,7 +43,7 @@ def write(harness: CliHarness, session: int, data: bytes, position: int) -> None
         database.output.append(session, [(1, data)], position=position, limit_bytes=10**6)
 
 
-def test_logs_shows_output_with_its_controls_taken_out(harness: CliHarness) -> None:
+def test_logs_shows_output_without_control_sequences(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     harness.claim()
     write(harness, 1, b"\x1b[3", 11)
@@ -54,7 +54,7 @@ def test_logs_shows_output_with_its_controls_taken_out(harness: CliHarness) -> N
     assert "attempt 1, builder" in ran.err
 
 
-def test_logs_in_json_has_its_shape(harness: CliHarness) -> None:
+def test_logs_as_json_have_the_documented_shape(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     harness.claim()
     shown = harness.run("logs", "a", "--json").json
@@ -66,7 +66,7 @@ def test_logs_in_json_has_its_shape(harness: CliHarness) -> None:
     }  # fmt: skip
 
 
-def test_logs_picks_attempt_and_role(harness: CliHarness) -> None:
+def test_logs_can_be_limited_to_an_attempt_and_a_role(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     harness.settle(harness.claim(), FAILED)
     harness.run("retry", "a")
@@ -77,7 +77,7 @@ def test_logs_picks_attempt_and_role(harness: CliHarness) -> None:
     assert harness.run("logs", "a", "--attempt", "7").code == 5
 
 
-def test_logs_that_follow_end_with_the_task(harness: CliHarness) -> None:
+def test_logs_follow_ends_with_the_task(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     claim = harness.claim()
     process = harness.spawn("logs", "a", "-f")
@@ -89,7 +89,7 @@ def test_logs_that_follow_end_with_the_task(harness: CliHarness) -> None:
     assert process.wait(20) == 0
 
 
-def test_events_has_its_shape_and_continues_from_an_id(harness: CliHarness) -> None:
+def test_events_have_the_documented_shape_and_continue_from_an_id(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     harness.claim()
     shown = harness.run("events", "--json").json

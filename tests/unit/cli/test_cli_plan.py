@@ -29,30 +29,30 @@ def test_a_plan_is_printed_and_nothing_is_imported(harness: CliHarness) -> None:
     assert not harness.db.exists()
 
 
-def test_a_plan_knows_what_past_runs_have_cost(harness: CliHarness) -> None:
+def test_a_plan_uses_the_costs_of_past_runs(harness: CliHarness) -> None:
     harness.bare("import-tasks", harness.file(PLAN), "--db", str(harness.db))
     harness.settle(harness.claim(), AttemptResult(outcome=Outcome.PASSED, tokens=100, cost_usd=0.5))
     assert "sessions: 6; money: $1.50" in harness.run("plan", harness.file(PLAN)).out
 
 
-def test_a_plan_for_programs_has_every_figure(harness: CliHarness) -> None:
+def test_a_plan_as_json_has_every_figure(harness: CliHarness) -> None:
     found = harness.run("plan", harness.file(PLAN), "--workers", "1", "--json").json
     assert (found["hours"], found["waits"], found["critical_path"]) == (6, [], ["a", "b"])
 
 
-def test_a_file_that_would_be_refused_has_no_plan(harness: CliHarness) -> None:
+def test_an_invalid_file_has_no_plan(harness: CliHarness) -> None:
     assert harness.run("plan", harness.file("tasks: [{id: a}]")).code == 3
 
 
 @pytest.mark.parametrize(
     ("options", "begins"), [((), "flowchart LR\n"), (("--mermaid",), "flowchart LR\n"), (("--svg",), "<svg ")]
 )
-def test_a_graph_is_drawn(harness: CliHarness, options: Sequence[str], begins: str) -> None:
+def test_a_graph_is_printed(harness: CliHarness, options: Sequence[str], begins: str) -> None:
     ran = harness.bare("graph", harness.file(PLAN), *options)
     assert ran.code == 0
     assert ran.out.startswith(begins)
 
 
-def test_a_graph_for_programs(harness: CliHarness) -> None:
+def test_a_graph_as_json(harness: CliHarness) -> None:
     data = json.loads(harness.bare("graph", harness.file(PLAN), "--json").out)
     assert data["links"] == [["a", "b"]]

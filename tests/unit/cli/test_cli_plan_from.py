@@ -1,4 +1,4 @@
-"""`plan-from`: an agent writes a task file in a clone; the project and the queue stay as they are."""
+"""`plan-from`: an agent writes a task file in a clone; the project and the queue stay unchanged."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def project(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def agent(harness: CliHarness, *plans: str, verdict: str = "PASS") -> Path:
-    """A Claude that writes these plans, one per builder session, and judges; the folder with its prompts."""
+    """A Claude that writes these plans, one per builder session, and judges; returns the folder with its prompts."""
     prompts = harness.folder / "prompts"
     prompts.mkdir()
     for number, plan in enumerate(plans, 1):
@@ -79,7 +79,7 @@ def test_a_plan_is_written_and_judged_and_nothing_else_changes(harness: CliHarne
     assert not harness.db.exists()
 
 
-def test_a_wrong_plan_is_corrected_once(harness: CliHarness, project: Path) -> None:
+def test_an_invalid_plan_is_corrected_once(harness: CliHarness, project: Path) -> None:
     prompts = agent(harness, BAD, GOOD, verdict="FAIL")
     ran = harness.run("plan-from", goal(harness), "--output", str(output(harness)))
     assert ran.code == 0, ran.err
@@ -89,7 +89,7 @@ def test_a_wrong_plan_is_corrected_once(harness: CliHarness, project: Path) -> N
     assert "- no tests" in ran.err
 
 
-def test_a_plan_that_stays_wrong_is_refused_with_its_problems(harness: CliHarness, project: Path) -> None:
+def test_a_plan_that_is_still_invalid_is_refused_with_its_problems(harness: CliHarness, project: Path) -> None:
     agent(harness, BAD, BAD)
     ran = harness.run("plan-from", goal(harness), "--output", str(output(harness)))
     assert ran.code == EXIT_INPUT
@@ -104,7 +104,7 @@ def test_a_session_that_writes_nothing_is_an_error(harness: CliHarness, project:
     assert "wrote no" in ran.err
 
 
-def test_a_file_that_exists_is_never_replaced(harness: CliHarness, project: Path) -> None:
+def test_an_existing_file_is_never_replaced(harness: CliHarness, project: Path) -> None:
     agent(harness, GOOD)
     output(harness).write_text("mine\n")
     assert harness.run("plan-from", goal(harness), "--output", str(output(harness))).code == EXIT_INPUT
@@ -112,7 +112,7 @@ def test_a_file_that_exists_is_never_replaced(harness: CliHarness, project: Path
 
 
 @pytest.mark.parametrize(("says_yes", "imported"), [(False, set()), (True, {"a", "b"})])
-def test_nothing_is_imported_without_a_yes(
+def test_nothing_is_imported_without_confirmation(
     harness: CliHarness, project: Path, monkeypatch: pytest.MonkeyPatch, says_yes: bool, imported: set[str]
 ) -> None:
     agent(harness, GOOD)
@@ -127,7 +127,7 @@ def test_nothing_is_imported_without_a_yes(
             assert database.imports.known_ids() == imported
 
 
-def test_a_file_that_the_user_broke_in_the_editor_is_not_imported(
+def test_a_file_that_the_user_made_invalid_in_the_editor_is_not_imported(
     harness: CliHarness, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent(harness, GOOD)

@@ -1,4 +1,4 @@
-"""Plans of other tools at the command line: import, report, convert, and import again."""
+"""Plans of other tools on the command line: import, report, convert, and import again."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_converted_plan_gives_the_same_queue_as_the_plan(harness: CliHarness, 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_plan_that_is_imported_again_changes_nothing(harness: CliHarness, project: Path, name: str) -> None:
+def test_a_repeated_import_of_a_plan_changes_nothing(harness: CliHarness, project: Path, name: str) -> None:
     plan = put(project, name)
     harness.run("import-tasks", plan)
     ran = harness.run("import-tasks", plan, "--json")
@@ -67,14 +67,14 @@ def test_the_dry_run_reports_what_each_line_became_and_changes_nothing(harness: 
     assert not harness.db.exists()
 
 
-def test_the_report_as_data_accounts_for_every_line(harness: CliHarness, project: Path) -> None:
+def test_the_report_as_json_accounts_for_every_line(harness: CliHarness, project: Path) -> None:
     (plan,) = harness.run("import-tasks", put(project, "spec-kit"), "--dry-run", "--json").json["plans"]
     assert plan["format"] == "spec-kit"
     assert sum(plan["lines"].values()) == SAMPLES["spec-kit"].text.count("\n")
     assert [task["id"] for task in plan["tasks"]] == list(SAMPLES["spec-kit"].ids)
 
 
-def test_a_folder_is_searched_and_the_ids_of_its_plans_are_kept_apart(harness: CliHarness, project: Path) -> None:
+def test_a_folder_is_searched_and_ids_of_different_plans_are_kept_distinct(harness: CliHarness, project: Path) -> None:
     put(project, "spec-kit")
     put(project, "spec-kit", "specs/002-more/tasks.md")
     put(project, "kiro")
@@ -86,7 +86,7 @@ def test_a_folder_is_searched_and_the_ids_of_its_plans_are_kept_apart(harness: C
     assert tasks["cache.2.1"]["source"]["path"] == ".kiro/specs/cache/tasks.md"
 
 
-def test_a_folder_on_the_way_to_a_plan_is_searched_too(harness: CliHarness, project: Path) -> None:
+def test_a_folder_above_a_plan_is_searched_too(harness: CliHarness, project: Path) -> None:
     put(project, "kiro")
     assert harness.run("import-tasks", ".kiro/specs", "--json").json["imported"] == len(SAMPLES["kiro"].ids)
 
@@ -118,7 +118,7 @@ def test_an_edited_and_renumbered_plan_keeps_its_tasks(harness: CliHarness, proj
     assert names["Keep old files valid"] == "add-deps.1.2"
 
 
-def test_a_format_may_be_insisted_on(harness: CliHarness, project: Path) -> None:
+def test_a_format_can_be_forced(harness: CliHarness, project: Path) -> None:
     plan = put(project, "openspec")
     ran = harness.run("import-tasks", plan, "--from", "checklist", "--dry-run", "--json")
     assert ran.json["plans"][0]["format"] == "checklist"
@@ -127,20 +127,20 @@ def test_a_format_may_be_insisted_on(harness: CliHarness, project: Path) -> None
     assert "spec-kit, kiro" in refused.err
 
 
-def test_a_task_file_with_boxes_in_it_is_a_task_file(harness: CliHarness, project: Path) -> None:
+def test_a_task_file_with_checkboxes_is_a_task_file(harness: CliHarness, project: Path) -> None:
     text = "tasks:\n- id: a\n  name: A\n  description: |\n    - [ ] T001 one\n    - [x] T002 two\n"
     assert harness.run("import-tasks", harness.file(text, "tasks")).code == 0
     assert harness.status_of("a") == Status.NOT_STARTED
 
 
-def test_a_plan_outside_of_the_project_cannot_be_ticked(harness: CliHarness, project: Path) -> None:
+def test_a_plan_outside_the_project_cannot_be_ticked(harness: CliHarness, project: Path) -> None:
     file = harness.file("- [ ] one\n", "TODO.md")
     (task,) = yaml.safe_load(harness.bare("convert", file).out)["tasks"]
     assert task["source"]["path"] == file
     assert task["source"]["tick"] is False
 
 
-def test_a_dependency_that_leads_nowhere_is_a_warning_and_is_left_out(harness: CliHarness, project: Path) -> None:
+def test_an_unresolved_dependency_is_a_warning_and_is_dropped(harness: CliHarness, project: Path) -> None:
     (project / "TODO.md").write_text("- [ ] a (after: nothing)\n")
     ran = harness.run("import-tasks", "TODO.md", "--dry-run")
     assert ran.code == 0
@@ -154,7 +154,7 @@ def test_tasks_that_wait_for_each_other_are_refused(harness: CliHarness, project
     assert (ran.code, "a → b → a" in ran.err) == (3, True)
 
 
-# What `gh issue list --json` offers; older versions have no stateReason, and refuse the whole command for it.
+# The fields of `gh issue list --json`; older versions have no stateReason, and refuse the whole command for it.
 GH_FIELDS = (
     *("assignees", "author", "body", "closed", "closedAt", "comments", "createdAt", "id", "isPinned", "labels"),
     *("milestone", "number", "projectCards", "projectItems", "reactionGroups", "state", "stateReason", "title"),
@@ -164,7 +164,7 @@ GH_FIELDS = (
 
 @pytest.fixture
 def gh(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A `gh` that prints the sample's issues and notes its arguments in the file that this is."""
+    """A `gh` that prints the sample's issues and records its arguments in the returned file."""
     tools = harness.folder / "tools"
     tools.mkdir()
     noted = harness.folder / "arguments"
@@ -196,12 +196,12 @@ def test_issues_are_listed_by_calling_gh(harness: CliHarness, project: Path, gh:
 
 
 @pytest.mark.parametrize("address", ["gh:acme", "gh:acme/shop?colour=red", "gh:-R/x y", "gh:"])
-def test_a_wrong_address_is_refused_before_gh_is_called(harness: CliHarness, gh: Path, address: str) -> None:
+def test_an_invalid_address_is_refused_before_gh_is_called(harness: CliHarness, gh: Path, address: str) -> None:
     assert harness.run("import-tasks", address).code == 3
     assert not gh.exists()
 
 
-def test_what_gh_reports_is_shown(harness: CliHarness, gh: Path) -> None:
+def test_an_error_of_gh_is_shown(harness: CliHarness, gh: Path) -> None:
     (gh.parent / "tools" / "issues").unlink()
     ran = harness.run("import-tasks", "gh:acme/shop")
     assert (ran.code, "gh failed: no access" in ran.err) == (3, True)
@@ -213,7 +213,7 @@ def test_a_missing_gh_is_an_error_with_advice(harness: CliHarness, monkeypatch: 
     assert (ran.code, "gh is not installed" in ran.err) == (3, True)
 
 
-def test_a_tag_of_task_master_is_chosen(harness: CliHarness, project: Path) -> None:
+def test_a_tag_of_task_master_can_be_selected(harness: CliHarness, project: Path) -> None:
     plan = put(project, "task-master")
     assert harness.run("import-tasks", plan, "--tag", "later", "--json").json["imported"] == 1
     refused = harness.run("import-tasks", plan, "--tag", "latter")
@@ -235,7 +235,9 @@ def test_columns_of_a_table_are_mapped_by_the_settings(
     assert (ran.code, "'nam' is not a key" in ran.err) == (3, True)
 
 
-def test_a_markdown_file_without_items_is_refused_in_words_about_items(harness: CliHarness, project: Path) -> None:
+def test_a_markdown_file_without_items_is_refused_with_a_message_about_items(
+    harness: CliHarness, project: Path
+) -> None:
     (project / "TODO.md").write_text("# To do\n\n- write the docs\n")
     ran = harness.run("import-tasks", "TODO.md")
     assert (ran.code, "no tasks were found" in ran.err, "`- [ ] text`" in ran.err) == (3, True, True)
@@ -249,16 +251,14 @@ def test_a_plan_without_tasks_does_not_stop_the_import_of_its_folder(harness: Cl
     assert any("TODO.md: no tasks were found" in warning for warning in ran.json["warnings"])
 
 
-def test_a_file_among_those_of_backlog_md_that_is_none_is_left_out(harness: CliHarness, project: Path) -> None:
+def test_an_unrelated_file_among_those_of_backlog_md_is_skipped(harness: CliHarness, project: Path) -> None:
     put(project, "backlog.md")
     (project / "backlog/tasks/task-1 - Old.md").write_text("# Old\n\n- [ ] one\n")
     ran = harness.run("import-tasks", ".", "--json")
     assert (ran.code, ran.json["imported"]) == (0, 1)
 
 
-def test_a_plan_that_was_moved_keeps_its_tasks_and_a_copy_of_it_is_another_plan(
-    harness: CliHarness, project: Path
-) -> None:
+def test_a_moved_plan_keeps_its_tasks_and_a_copy_is_a_different_plan(harness: CliHarness, project: Path) -> None:
     count = len(SAMPLES["spec-kit"].ids)
     plan = put(project, "spec-kit")
     harness.run("import-tasks", plan)

@@ -1,4 +1,4 @@
-"""`report`: what it says of a finished run of a thousand tasks, of an empty queue, and of hostile texts."""
+"""`report`: its contents for a finished run of a thousand tasks, for an empty queue, and for hostile texts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def thousand(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Page(HTMLParser):
-    """What a page consists of; fails where tags do not match."""
+    """What a page consists of; fails on unbalanced tags."""
 
     VOID = frozenset({"meta", "link", "br", "img"})
 
@@ -69,7 +69,7 @@ def test_the_page_of_a_thousand_tasks_is_one_small_file_that_loads_nothing(harne
         assert media in raw.decode()
 
 
-def test_the_figures_agree_in_every_form(harness: CliHarness, thousand: Path) -> None:
+def test_the_figures_agree_in_every_format(harness: CliHarness, thousand: Path) -> None:
     shown = harness.bare("report", "--json", "--db", str(thousand)).json
     completed, failed = shown["tasks"]["completed"], shown["tasks"]["failed"]
     assert shown["tasks"]["total"] == len(shown["task_list"]) == 1_000
@@ -89,7 +89,7 @@ def test_the_figures_agree_in_every_form(harness: CliHarness, thousand: Path) ->
     assert blocked["waits_for"]
 
 
-def test_markdown_stays_short_and_its_tables_are_whole(harness: CliHarness, thousand: Path) -> None:
+def test_markdown_stays_short_and_its_tables_are_complete(harness: CliHarness, thousand: Path) -> None:
     text = harness.bare("report", "--db", str(thousand)).out
     assert len(text.splitlines()) < 250
     assert "and 1" in text or "more" in text
@@ -106,7 +106,7 @@ def test_an_empty_queue_and_one_without_attempts_have_a_report(harness: CliHarne
     assert page.text.count("not reported") == 2, "an unknown cost is not zero, nor are tokens"
 
 
-def test_a_cost_is_incomplete_where_one_session_of_an_attempt_reported_none(harness: CliHarness) -> None:
+def test_a_cost_is_incomplete_if_one_session_of_an_attempt_reported_none(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="a"))
     claim = harness.claim(stage=None)
     with harness.open() as database:
@@ -144,7 +144,7 @@ def test_secrets_in_errors_are_redacted(harness: CliHarness) -> None:
         assert "A1b2C3d4" not in harness.run(*words).out
 
 
-def test_a_page_never_replaces_the_database_and_two_forms_at_once_are_refused(harness: CliHarness) -> None:
+def test_a_page_never_replaces_the_database_and_two_formats_at_once_are_refused(harness: CliHarness) -> None:
     harness.queue()
     before = harness.db.read_bytes()
     ran = harness.run("report", "--html", str(harness.db))

@@ -1,4 +1,4 @@
-"""Requests while a reaper is registered: what the command line does when it stays silent, and when it ends."""
+"""Requests while a reaper is registered: what the command line does if it does not respond, and if it ends."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from swarm_shared.domain.models import TaskSpec
 from swarm_shared.processes.identity import ProcessId
 
 
-def test_a_request_that_a_silent_reaper_ignores_expires_with_advice(
+def test_a_request_that_the_reaper_does_not_handle_expires_with_advice(
     harness: CliHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asking, "EXPIRES_AFTER_S", 0.2)
     monkeypatch.setattr(asking, "EXPIRY_GRACE_MS", 0)
     harness.queue(TaskSpec(id="a", name="A"))
     with harness.open() as database:
-        database.swarm.register_service("reaper", ProcessId.mine())  # it lives, and does nothing
+        database.swarm.register_service("reaper", ProcessId.mine())  # it is alive and does nothing
         ran = harness.run("hold", "a")
         assert ran.code == 7
         assert "amplifier-swarm doctor" in ran.err
@@ -30,9 +30,11 @@ def test_a_request_that_a_silent_reaper_ignores_expires_with_advice(
 
 
 @pytest.mark.parametrize("words", [("hold", "a"), ("pause",)])
-def test_a_request_is_carried_out_here_once_the_reaper_has_ended(harness: CliHarness, words: tuple[str, ...]) -> None:
+def test_a_request_is_carried_out_directly_once_the_reaper_has_ended(
+    harness: CliHarness, words: tuple[str, ...]
+) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
-    reaper = subprocess.Popen(["sleep", "600"])  # it lives, and does nothing
+    reaper = subprocess.Popen(["sleep", "600"])  # it is alive and does nothing
     process = ProcessId.of(reaper.pid)
     assert process is not None
     with harness.open() as database:

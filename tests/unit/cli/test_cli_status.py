@@ -23,7 +23,7 @@ WORKER_KEYS = {
 GROUPS = {"not_started", "in_progress", "completed", "failed", "held", "cancelled", "total"}
 
 
-def test_status_has_its_promised_shape(harness: CliHarness) -> None:
+def test_status_has_its_documented_shape(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A", estimated_hours=2), TaskSpec(id="b", name="B", dependencies=("a",)))
     harness.claim()
     shown = harness.run("status", "--json").json
@@ -74,7 +74,7 @@ def test_status_of_an_empty_queue_shows_the_next_command(harness: CliHarness) ->
     assert "amplifier-swarm import-tasks" in harness.run("status").out
 
 
-def test_status_warns_of_work_that_does_not_land(harness: CliHarness) -> None:
+def test_status_warns_about_work_that_does_not_land(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     harness.settle(harness.claim(), AttemptResult(outcome=Outcome.PASSED, base_sha="b", head_sha="h"))
     assert harness.run("status", "--json").json["to_land"] | {"since": ""} == {"tasks": 1, "since": "", "late": False}
@@ -86,7 +86,7 @@ def test_status_warns_of_work_that_does_not_land(harness: CliHarness) -> None:
     assert "longer than a landing should take" in harness.run("why", "a").out
 
 
-def test_a_worker_of_another_machine_is_unknown_in_status_why_doctor_and_for_stop(
+def test_a_worker_on_another_machine_is_unknown_to_status_why_doctor_and_stop(
     harness: CliHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarm_shared.processes.identity.own_host_id", lambda: "here")

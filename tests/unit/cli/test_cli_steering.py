@@ -1,4 +1,4 @@
-"""What people ask for: the effect of each verb, outcomes and exit codes, with and without a reaper."""
+"""Requests of users: the effect of each verb, outcomes and exit codes, with and without a reaper."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_each_verb_has_its_effect(
 
 @pytest.mark.parametrize(("words", "before"), REFUSALS)
 @pytest.mark.parametrize("with_reaper", [False, True])
-def test_each_verb_is_refused_where_it_has_no_place(
+def test_each_verb_is_refused_where_it_does_not_apply(
     harness: CliHarness, words: tuple[str, ...], before: Status, with_reaper: bool
 ) -> None:
     harness.queue(TaskSpec(id="t", name="T", status=before))
@@ -85,7 +85,7 @@ def test_each_verb_is_refused_where_it_has_no_place(
         assert database.control.newest(limit=1)[0].status == "refused"
 
 
-def test_an_approval_completes_what_only_the_validator_objected_to(harness: CliHarness) -> None:
+def test_an_approval_completes_a_task_with_only_an_objection(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="t", name="T"), TaskSpec(id="u", name="U", dependencies=("t",)))
     objection = AttemptResult(
         outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, validator_result={"verdict": "FAIL"}
@@ -97,7 +97,7 @@ def test_an_approval_completes_what_only_the_validator_objected_to(harness: CliH
     assert "command line" in harness.run("task-info", "t", "--json").json["approved_by"]
 
 
-def test_priority_and_note_are_kept(harness: CliHarness) -> None:
+def test_priority_and_note_are_stored(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="t", name="T", status=Status.FAILED))
     harness.run("retry", "t", "--note", "mind the gap")
     harness.run("prioritize", "t", "5")
@@ -105,7 +105,7 @@ def test_priority_and_note_are_kept(harness: CliHarness) -> None:
     assert (task["note"], task["priority"]) == ("mind the gap", 5)
 
 
-def test_a_completed_task_is_run_again_only_with_a_yes_that_knows_the_effect(harness: CliHarness) -> None:
+def test_a_completed_task_is_run_again_only_with_a_confirmation_of_the_consequences(harness: CliHarness) -> None:
     harness.queue(
         TaskSpec(id="setup", name="S", status=Status.COMPLETED),
         *(TaskSpec(id=name, name="N", dependencies=("setup",)) for name in ("a", "b")),
@@ -121,7 +121,7 @@ def test_a_completed_task_is_run_again_only_with_a_yes_that_knows_the_effect(har
     assert [harness.status_of(name) for name in ("setup", "f", "a")] == ["not_started", "not_started", "blocked"]
 
 
-def test_a_refusal_says_the_task_and_its_state_once_and_nothing_that_does_not_help(harness: CliHarness) -> None:
+def test_a_refusal_names_the_task_and_its_status_once_and_gives_only_useful_advice(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="setup", name="S", status=Status.COMPLETED))
     assert harness.run("cancel", "setup").err == "error: cannot cancel setup: it is already completed\n"
 
@@ -135,7 +135,7 @@ def test_a_chain_retries_what_a_blocked_task_waits_for(harness: CliHarness) -> N
     assert harness.status_of("a") == "not_started"
 
 
-def test_several_ids_are_carried_out_one_by_one_and_summed_up(harness: CliHarness) -> None:
+def test_several_ids_are_handled_one_by_one_and_summarized(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"), TaskSpec(id="b", name="B", status=Status.COMPLETED))
     ran = harness.run("cancel", "a", "b", "a")
     assert ran.code == 6
@@ -143,13 +143,13 @@ def test_several_ids_are_carried_out_one_by_one_and_summed_up(harness: CliHarnes
     assert ran.err.startswith("refused: b: ")
 
 
-def test_a_misspelt_id_among_several_changes_nothing(harness: CliHarness) -> None:
+def test_one_mistyped_id_among_several_changes_nothing(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     assert harness.run("cancel", "a", "zz").code == 5
     assert harness.status_of("a") == "not_started"
 
 
-def test_outcomes_in_json_have_their_shape(harness: CliHarness) -> None:
+def test_outcomes_as_json_have_the_documented_shape(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     ran = harness.run("hold", "a", "--json")
     assert set(ran.json) == {"results", "done", "refused", "expired"}
@@ -169,7 +169,7 @@ def test_a_bulk_change_without_yes_counts_and_says_what_to_type(harness: CliHarn
 
 
 @pytest.mark.parametrize("with_reaper", [False, True])
-def test_a_bulk_change_with_yes_takes_all_that_match(harness: CliHarness, with_reaper: bool) -> None:
+def test_a_bulk_change_with_yes_applies_to_all_matching_tasks(harness: CliHarness, with_reaper: bool) -> None:
     harness.queue(
         *(TaskSpec(id=f"t{n}", name="T", status=Status.FAILED, phase="one") for n in range(3)),
         TaskSpec(id="other", name="O", status=Status.FAILED, phase="two"),
@@ -185,7 +185,7 @@ def test_a_bulk_change_with_yes_takes_all_that_match(harness: CliHarness, with_r
     assert harness.status_of("other") == "failed"
 
 
-def test_a_phase_alone_means_the_tasks_that_the_verb_is_made_for(harness: CliHarness) -> None:
+def test_a_phase_alone_selects_the_tasks_to_which_the_verb_applies(harness: CliHarness) -> None:
     harness.queue(
         TaskSpec(id="a", name="A", phase="one", status=Status.COMPLETED), TaskSpec(id="b", name="B", phase="one")
     )
@@ -206,17 +206,17 @@ def test_a_phase_alone_means_the_tasks_that_the_verb_is_made_for(harness: CliHar
         ("retry", "--status", "broken", "--yes"),
     ],
 )
-def test_wrong_usage_is_exit_code_2_in_two_lines(harness: CliHarness, words: tuple[str, ...]) -> None:
+def test_wrong_usage_gives_exit_code_2_in_two_lines(harness: CliHarness, words: tuple[str, ...]) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     ran = harness.run(*words)
     assert ran.code == 2
     assert [line.split(":")[0] for line in ran.err.splitlines()] == ["error", "hint"]
 
 
-# ───── tasks that run ─────
+# ───── running tasks ─────
 
 
-def test_a_kill_waits_for_the_worker_and_shows_its_answer(harness: CliHarness) -> None:
+def test_a_kill_waits_for_the_worker_and_shows_the_outcome(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     claim = harness.claim()
     process = harness.spawn("kill", "a")
@@ -279,7 +279,7 @@ def test_one_worker_can_be_drained(harness: CliHarness) -> None:
 
 
 @pytest.mark.parametrize("verb", ["drain", "restart-worker"])
-def test_a_worker_that_never_was_is_exit_code_5_beside_a_reaper_too(harness: CliHarness, verb: str) -> None:
+def test_an_unknown_worker_gives_exit_code_5_even_with_a_reaper(harness: CliHarness, verb: str) -> None:
     harness.queue()
     with harness.reaper():
         ran = harness.run(verb, "worker-9")
@@ -287,7 +287,7 @@ def test_a_worker_that_never_was_is_exit_code_5_beside_a_reaper_too(harness: Cli
 
 
 @pytest.mark.parametrize("words", [("scale", "3"), ("restart-worker", "worker-1")])
-def test_what_needs_supervisord_says_so_at_once(harness: CliHarness, words: tuple[str, ...]) -> None:
+def test_a_request_that_needs_supervisord_is_refused_at_once(harness: CliHarness, words: tuple[str, ...]) -> None:
     harness.queue()
     ran = harness.run(*words)
     assert ran.code == 7
@@ -305,7 +305,7 @@ def test_scale_reaches_the_reaper_with_its_argument(harness: CliHarness, monkeyp
     assert (row.verb, dict(row.argument)) == ("scale", {"workers": 3, "now": True})
 
 
-def test_stop_of_a_swarm_that_does_not_run_says_so(harness: CliHarness) -> None:
+def test_stop_of_a_swarm_that_is_not_running_reports_that(harness: CliHarness) -> None:
     harness.queue()
     assert harness.run("stop").code == 6
 
@@ -333,7 +333,7 @@ def test_stop_does_not_wait_for_a_worker_that_waits_in_a_drained_swarm(
     harness.queue()
     with harness.open() as database:
         run = database.workers.register("worker-1", ProcessId.mine(), ProcessId.mine(), lease_s=600)
-        database.workers.set_status(run, "waiting", "the swarm is drained or stopped; resume lets it go on")
+        database.workers.set_status(run, "waiting", "the swarm is drained or stopped; resume lets it continue")
     ran = harness.run("stop")
     assert (ran.code, "worker-1 run without a supervisord" in ran.err) == (7, True)
 
@@ -344,7 +344,7 @@ def test_holds_keep_their_reason(harness: CliHarness) -> None:
     assert harness.run("task-info", "a", "--json").json["hold_reason"] == HoldReason.BY_PERSON
 
 
-def test_a_task_whose_worker_cannot_be_seen_continues_only_when_the_user_confirms(harness: CliHarness) -> None:
+def test_a_task_whose_worker_cannot_be_checked_continues_only_after_confirmation(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="t", name="T"))
     harness.claim(worker=replace(ProcessId.mine(), pid_ns=1))
     with harness.open() as database:

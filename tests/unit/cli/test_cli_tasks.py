@@ -26,7 +26,7 @@ FAILED = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.QUALIT
 HOSTILE = "\x1b]0;owned\x07a\x1b[2J\x9b31mb\x00\u202ec\r\nd"
 
 
-def test_list_tasks_has_its_promised_shape(harness: CliHarness) -> None:
+def test_list_tasks_has_its_documented_shape(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     shown = harness.run("list-tasks", "--json").json
     assert set(shown) >= {"tasks", "total", "limit"}
@@ -63,7 +63,7 @@ def test_pages_follow_each_other_without_gap_or_overlap(harness: CliHarness) -> 
     assert seen == [f"t{n}" for n in range(5)]
 
 
-def test_task_info_has_its_promised_shape(harness: CliHarness) -> None:
+def test_task_info_has_its_documented_shape(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A", acceptance_criteria=("works",)))
     harness.settle(harness.claim(), FAILED)
     shown = harness.run("task-info", "a", "--json").json
@@ -85,7 +85,7 @@ def test_an_unknown_task_is_exit_code_5(harness: CliHarness, words: tuple[str, .
     assert len(ran.err.splitlines()) == 2
 
 
-def test_task_info_shows_a_warning_as_one(harness: CliHarness) -> None:
+def test_task_info_shows_a_warning_as_a_warning(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     check = {"command": "built-in: only a was changed", "exit_code": None, "passed": True}
     checks = [check, {**check, "output": "b\nc", "warning": True}]
@@ -104,10 +104,10 @@ def test_terminal_escapes_in_task_text_are_inert(harness: CliHarness) -> None:
         ran = harness.run(*words)
         assert not any(c in ran.out for c in "\x1b\x9b\x07\x00\u202e\r"), words
         task = ran.json["tasks"][0] if "tasks" in ran.json else ran.json
-        assert task["name"] == HOSTILE  # programs get the truth
+        assert task["name"] == HOSTILE  # programs get the unmodified text
 
 
-def test_the_same_problem_twice_is_shown_side_by_side(harness: CliHarness) -> None:
+def test_a_repeated_problem_is_shown_side_by_side(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A", max_retries=5))
     for line in (3, 8):
         verdict = {"verdict": "FAIL", "summary": "it leaks"}

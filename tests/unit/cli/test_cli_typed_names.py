@@ -1,4 +1,4 @@
-"""Mistyped ids, phases, workers and problems: refused with a suggestion. The shell completes the right ones."""
+"""Mistyped ids, phases, workers and problems are refused with a suggestion. The shell completes the right ones."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ def completed(at: CliHarness, *words: str) -> list[str]:
 
 
 @pytest.mark.parametrize("words", [("task-info", "lib.romn"), ("cancel", "lib.romn"), ("logs", "lib.romn")])
-def test_a_mistyped_id_is_answered_with_the_nearest_one(at: CliHarness, words: tuple[str, ...]) -> None:
+def test_a_mistyped_id_gets_the_nearest_one_as_a_suggestion(at: CliHarness, words: tuple[str, ...]) -> None:
     ran = at.run(*words)
     assert (ran.code, ran.err) == (5, "error: no task 'lib.romn'\nhint: did you mean \"lib.roman\"?\n")
 
 
 @pytest.mark.parametrize("words", [("list-tasks", "--phase"), ("hold", "--yes", "--phase")])
-def test_an_unknown_phase_is_refused_with_the_nearest_or_all(at: CliHarness, words: tuple[str, ...]) -> None:
+def test_an_unknown_phase_is_refused_with_the_nearest_one_or_all(at: CliHarness, words: tuple[str, ...]) -> None:
     assert 'did you mean "build"?' in at.run(*words, "biuld").err
     ran = at.run(*words, "Nope")
     assert (ran.code, ran.out) == (5, "")
     assert ran.err == "error: no task has the phase 'Nope'\nhint: phases are: build, ship\n"
 
 
-def test_a_mistyped_worker_is_answered_with_the_nearest_or_all(at: CliHarness) -> None:
+def test_a_mistyped_worker_gets_the_nearest_one_or_all_as_suggestions(at: CliHarness) -> None:
     at.claim()
     assert at.run("drain", "wroker-1").err.endswith('hint: did you mean "worker-1"?\n')
     ran = at.run("drain", "nobody")
@@ -66,7 +66,7 @@ def test_a_mistyped_worker_is_answered_with_the_nearest_or_all(at: CliHarness) -
         (("add", "New", "--depends", "relaese"), "release"),
     ],
 )
-def test_other_mistyped_names_are_answered_with_the_nearest_one(
+def test_other_mistyped_names_get_the_nearest_one_as_a_suggestion(
     at: CliHarness, words: tuple[str, ...], meant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(at.db.parent)
@@ -76,7 +76,7 @@ def test_other_mistyped_names_are_answered_with_the_nearest_one(
     assert f'did you mean "{meant}"?' in ran.out + ran.err
 
 
-def test_a_status_that_resembles_none_is_answered_with_all(at: CliHarness) -> None:
+def test_an_unrecognizable_status_is_refused_with_a_list_of_all(at: CliHarness) -> None:
     assert "Choose from: not_started, in_progress," in at.run("list-tasks", "--status", "zzz").err
 
 
@@ -92,12 +92,12 @@ def test_a_problem_that_stops_nothing_is_refused(at: CliHarness) -> None:
     assert "no task has the problem 'abc'" in ran.err
 
 
-def test_a_filter_without_matches_says_that_nothing_was_changed(at: CliHarness) -> None:
+def test_a_filter_without_matches_reports_that_nothing_was_changed(at: CliHarness) -> None:
     ran = at.run("retry", "--status", "failed", "--yes")
     assert (ran.code, ran.err) == (0, "no task matches; nothing was changed\n")
 
 
-def test_with_json_an_error_is_a_document_too(at: CliHarness) -> None:
+def test_with_json_an_error_is_a_document_as_well(at: CliHarness) -> None:
     for words, code in ((("task-info", "lib.romn"), 5), (("list-tasks", "--limit", "x"), 2)):
         ran = at.run(*words, "--json")
         assert ran.code == code
@@ -121,7 +121,7 @@ def test_the_shell_completes_agent_clis_problems_and_actions_of_supervisorctl(at
     assert completed(at, "retry", "--failure", group["fingerprint"][:3]) == [group["fingerprint"]]
 
 
-def test_without_a_database_the_shell_is_offered_nothing(at: CliHarness) -> None:
+def test_without_a_database_the_shell_offers_nothing(at: CliHarness) -> None:
     at.db.unlink()
     assert completed(at, "task-info", "lib") == []
 

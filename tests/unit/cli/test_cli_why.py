@@ -19,7 +19,7 @@ def reasons(harness: CliHarness, task_id: str) -> dict[str, str]:
     return {reason["kind"]: reason["text"] for reason in shown["reasons"]}
 
 
-def test_why_shows_the_place_in_the_queue(harness: CliHarness) -> None:
+def test_why_shows_the_position_in_the_queue(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"), TaskSpec(id="b", name="B"), TaskSpec(id="c", name="C", priority=1))
     assert "next in the queue" in reasons(harness, "c")["queue"]
     assert "2 ready tasks come before it" in reasons(harness, "b")["queue"]
@@ -60,10 +60,10 @@ def test_why_shows_a_providers_hold_and_its_end(harness: CliHarness) -> None:
     assert "429" in reasons(harness, "a")["provider_hold"]
     told = reasons(harness, "b")
     assert "provider_hold" not in told
-    assert "next in the queue" in told["queue"]  # held ones are passed over
+    assert "next in the queue" in told["queue"]  # tasks on hold are skipped
 
 
-def test_why_shows_what_runs_and_its_last_sign_of_progress(harness: CliHarness) -> None:
+def test_why_shows_a_running_attempt_and_its_last_sign_of_progress(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     harness.claim()
     told = reasons(harness, "a")["running"]

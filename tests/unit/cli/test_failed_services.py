@@ -1,4 +1,4 @@
-"""Which program that does not come up ends a run, and which is only reported."""
+"""Which program ends a run if it fails to start, and which is only reported."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REAPER = process("swarm-reaper", "RUNNING")
 ONE = process("swarm-worker-1", "RUNNING")
 
 
-def test_three_failed_starts_in_a_row_end_the_run_with_the_end_of_the_log(tmp_path: Path) -> None:
+def test_three_failed_starts_in_a_row_end_the_run_and_print_the_end_of_the_log(tmp_path: Path) -> None:
     log = tmp_path / "worker.log"
     log.write_text("one\nlast words\n")
     failed = FailedServices()
@@ -41,7 +41,7 @@ def test_three_failed_starts_in_a_row_end_the_run_with_the_end_of_the_log(tmp_pa
     assert raised.value.exit_code == 7
 
 
-def test_a_program_that_registered_can_start_so_its_early_ends_are_left_to_supervisord() -> None:
+def test_a_program_that_registered_can_start_so_its_early_exits_are_left_to_supervisord() -> None:
     failed = FailedServices()
     for second in range(1, 9):
         failed.judge([process("swarm-worker-1", "BACKOFF", stopped_at=second)], {"swarm-worker-1"})
@@ -49,7 +49,7 @@ def test_a_program_that_registered_can_start_so_its_early_ends_are_left_to_super
         failed.judge([process("swarm-worker-1", "FATAL")], {"swarm-worker-1"})
 
 
-def test_one_worker_of_several_that_does_not_come_up_is_reported_once() -> None:
+def test_one_worker_of_several_that_does_not_start_is_reported_once() -> None:
     failed = FailedServices()
     table = [REAPER, ONE, process("swarm-worker-2", "FATAL")]
     assert [str(failure) for failure in failed.judge(table, ())] == [
@@ -58,7 +58,7 @@ def test_one_worker_of_several_that_does_not_come_up_is_reported_once() -> None:
     assert failed.judge(table, ()) == []
 
 
-def test_a_dashboard_that_never_came_up_ends_the_run_and_one_that_did_is_only_told() -> None:
+def test_a_dashboard_that_never_started_ends_the_run_and_one_that_did_is_only_reported() -> None:
     broken = process("swarm-dashboard", "FATAL")
     with pytest.raises(ServiceFailed):
         FailedServices().judge([REAPER, ONE, broken], ())
@@ -67,7 +67,7 @@ def test_a_dashboard_that_never_came_up_ends_the_run_and_one_that_did_is_only_to
     assert len(failed.judge([REAPER, ONE, broken], ())) == 1
 
 
-def test_without_a_reaper_there_is_no_run() -> None:
+def test_a_run_needs_a_reaper() -> None:
     failed = FailedServices()
     failed.judge([REAPER, ONE], ())
     with pytest.raises(ServiceFailed, match="swarm-reaper"):

@@ -1,4 +1,4 @@
-"""Closed and full outputs, paths that are not UTF-8, other locales, tight limits: a sentence, and never a bug."""
+"""Closed and full outputs, paths that are not UTF-8, other locales, tight limits: always a clear error, never a bug."""
 
 from __future__ import annotations
 
@@ -55,36 +55,36 @@ def shell(folder: Path, text: str, **variables: str) -> subprocess.CompletedProc
 
 
 @pytest.mark.parametrize("closed", CLOSED)
-def test_a_closed_stream_is_as_good_as_dev_null(folder: Path, closed: str) -> None:
+def test_a_closed_stream_behaves_like_dev_null(folder: Path, closed: str) -> None:
     text = "; ".join(f"amplifier-swarm {words} {closed}; echo $? >> codes" for words in COMMANDS)
     ran = shell(folder, text)
     assert [int(line) for line in (folder / "codes").read_text().split()] == list(COMMANDS.values())
     assert b"bug" not in ran.stderr
     assert b"Traceback" not in ran.stderr
     with TaskDatabase(folder / "tasks.db") as database:
-        assert database.tasks.get("a")["name"] == "A", "the import was done"
+        assert database.tasks.get("a")["name"] == "A", "the import was carried out"
 
 
-def test_a_remark_that_standard_error_does_not_take_changes_nothing(folder: Path) -> None:
+def test_a_message_that_standard_error_does_not_accept_changes_nothing(folder: Path) -> None:
     text = "; ".join(f"amplifier-swarm {words} 2>/dev/full; echo $? >> codes" for words in COMMANDS)
     shell(folder, text)
     assert [int(line) for line in (folder / "codes").read_text().split()] == list(COMMANDS.values())
 
 
-def test_a_full_standard_output_is_an_error_with_a_code_of_its_own(folder: Path) -> None:
+def test_a_full_standard_output_is_an_error_with_its_own_exit_code(folder: Path) -> None:
     ran = shell(folder, "amplifier-swarm list-tasks > /dev/full")
     assert ran.returncode == 74
     assert ran.stderr.startswith(b"error: standard output could not be written: No space left on device\nhint: ")
 
 
-def test_the_failure_of_a_command_counts_more_than_that_of_its_output(folder: Path) -> None:
+def test_the_failure_of_a_command_takes_precedence_over_that_of_its_output(folder: Path) -> None:
     assert shell(folder, "amplifier-swarm why nosuch > /dev/full").returncode == 5
     assert shell(folder, "amplifier-swarm status --nosuch | true").returncode == 2
 
 
-def test_a_reader_that_left_is_code_141(folder: Path) -> None:
+def test_a_closed_pipe_gives_code_141(folder: Path) -> None:
     ran = shell(folder, "amplifier-swarm config | true")
-    assert ran.returncode in (0, 141)  # 0: all was written before the reader left
+    assert ran.returncode in (0, 141)  # 0: everything was written before the pipe was closed
     assert ran.stderr == b""
 
 
@@ -99,7 +99,9 @@ def test_a_reader_that_left_is_code_141(folder: Path) -> None:
     ],
     ids=["argument", "database", "variable for the database", "variable for the project", "current folder"],
 )
-def test_a_path_that_is_not_utf8_is_refused_in_words(folder: Path, text: str, variables: dict[str, str]) -> None:
+def test_a_path_that_is_not_utf8_is_refused_with_an_explanation(
+    folder: Path, text: str, variables: dict[str, str]
+) -> None:
     ran = shell(folder, text, **variables)
     assert ran.returncode == 3
     assert b"is not valid UTF-8\nhint: rename" in ran.stderr
@@ -127,13 +129,13 @@ def test_a_name_that_is_too_long_and_a_dangling_link_are_named(folder: Path) -> 
         OpenedFile.at(folder / "link.db")
 
 
-def test_without_proc_it_says_that_proc_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_proc_the_error_says_that_proc_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("swarm_shared.processes.identity.read_stat", lambda pid: None)
     with pytest.raises(ConfigError, match="/proc does not show this process"):
         ProcessId.mine()
 
 
-def test_a_tight_limit_of_open_files_is_found_before_anything_starts(folder: Path) -> None:
+def test_a_low_limit_of_open_files_is_found_before_anything_starts(folder: Path) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     assert hard == resource.RLIM_INFINITY or hard >= 1024, "the test itself needs more"
     ran = shell(folder, "ulimit -n 256; amplifier-swarm start --no-dashboard --agent-cli command")

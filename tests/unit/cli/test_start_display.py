@@ -1,4 +1,4 @@
-"""What a user reads during and after a run."""
+"""The output of a run for the user, during and after it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_summary_counts_groups_hours_attempts_and_rate(harness: QueueHarness
     assert "amplifier-swarm start" in text
 
 
-def test_a_run_with_attempts_offers_a_report_also_when_all_is_done(harness: QueueHarness) -> None:
+def test_a_run_with_attempts_offers_a_report_even_when_everything_is_completed(harness: QueueHarness) -> None:
     harness.add("a")
     assert "amplifier-swarm report" not in summary(harness)
     harness.run()
@@ -75,7 +75,7 @@ def test_a_run_with_attempts_offers_a_report_also_when_all_is_done(harness: Queu
     assert "amplifier-swarm start" not in text
 
 
-def test_what_a_run_was_told_of_place_and_agents_is_said_again_to_continue(harness: QueueHarness) -> None:
+def test_the_command_to_continue_repeats_the_location_and_agent_options_of_the_run(harness: QueueHarness) -> None:
     harness.add("a")
     flags = {"project_root": "/a b", "workers": 3, "validation": False, "dashboard_port": 9000}
     again = words_again(resolve(flags, {"SWARM_AGENT_CLI": "command"}))
@@ -94,7 +94,7 @@ def test_the_summary_counts_only_this_runs_attempts(harness: QueueHarness) -> No
     assert harness.db.runs.effort_since(mark).attempts == 1
 
 
-def test_a_refused_landing_is_counted_as_that_and_not_as_a_pass(harness: QueueHarness) -> None:
+def test_a_refused_landing_is_counted_as_refused_and_not_as_passed(harness: QueueHarness) -> None:
     harness.add("a")
     for _ in range(3):
         harness.run(replace(PASSED, base_sha="base", head_sha="head"))
@@ -104,7 +104,7 @@ def test_a_refused_landing_is_counted_as_that_and_not_as_a_pass(harness: QueueHa
     assert "0 passed in 3 attempts, 3 landings refused" in summary(harness)
 
 
-def test_unknown_tokens_and_cost_are_left_out_and_known_ones_are_summed(harness: QueueHarness) -> None:
+def test_unknown_tokens_and_cost_are_omitted_and_known_ones_are_summed(harness: QueueHarness) -> None:
     harness.add("a", "b", "c")
     harness.run()
     assert not re.search(r"\d tokens|\$", summary(harness))
@@ -113,14 +113,14 @@ def test_unknown_tokens_and_cost_are_left_out_and_known_ones_are_summed(harness:
     assert "2,000 tokens, $0.75" in summary(harness)
 
 
-def test_long_lists_are_cut_and_say_so(harness: QueueHarness) -> None:
+def test_long_lists_are_truncated_and_say_so(harness: QueueHarness) -> None:
     harness.add(*(f"t{n}" for n in range(23)))
     for _ in range(23):
         harness.run(failed(FailureClass.QUALITY))
     assert "  and 3 more" in summary(harness)
 
 
-def test_names_from_task_files_cannot_act_on_the_terminal(harness: QueueHarness) -> None:
+def test_names_from_task_files_cannot_control_the_terminal(harness: QueueHarness) -> None:
     harness.add(TaskSpec(id="a\x1b[31m", name="a"))
     harness.run(failed(FailureClass.QUALITY, "\x1b]0;title\x07boom"))
     assert "\x1b" not in summary(harness)
@@ -130,14 +130,14 @@ def test_names_from_task_files_cannot_act_on_the_terminal(harness: QueueHarness)
     ("flag", "text"),
     [(PAUSED, "paused by ada (lunch); to continue: amplifier-swarm resume"), (DISK_LOW, "no tasks start: lunch")],
 )
-def test_a_flag_that_stops_the_queue_is_reported_with_what_to_do(harness: QueueHarness, flag: str, text: str) -> None:
+def test_a_flag_that_stops_the_queue_is_reported_with_advice(harness: QueueHarness, flag: str, text: str) -> None:
     harness.add("a")
     harness.claimant()
     harness.db.swarm.set_flag(flag, actor="ada", reason="lunch")
     assert text in (view_of(harness).obstacle_text() or "")
 
 
-def test_a_held_provider_is_reported_with_its_end_or_with_what_to_do(harness: QueueHarness) -> None:
+def test_a_provider_on_hold_is_reported_with_its_end_or_with_advice(harness: QueueHarness) -> None:
     harness.add("a")
     harness.run(failed(FailureClass.PROVIDER, trouble=Trouble(kind=TroubleKind.THROTTLED, text="slow down", wait_s=90)))
     assert "command is held (throttled: slow down); next try in 1 m 30 s" in (view_of(harness).obstacle_text() or "")
@@ -147,7 +147,7 @@ def test_a_held_provider_is_reported_with_its_end_or_with_what_to_do(harness: Qu
     assert "once that is fixed: amplifier-swarm resume" in (view_of(harness).obstacle_text() or "")
 
 
-def test_without_any_worker_it_says_so_but_not_while_they_come_up(harness: QueueHarness) -> None:
+def test_missing_workers_are_reported_but_not_while_they_are_starting(harness: QueueHarness) -> None:
     harness.add("a")
     starting = view_of(harness, starting=3)
     assert (starting.obstacle_text(), starting.starting_text()) == (None, "starting 3 workers …")
@@ -157,14 +157,14 @@ def test_without_any_worker_it_says_so_but_not_while_they_come_up(harness: Queue
     assert view_of(harness).obstacle_text() is None
 
 
-def test_while_something_runs_nothing_is_in_the_way(harness: QueueHarness) -> None:
+def test_while_something_runs_no_obstacle_is_reported(harness: QueueHarness) -> None:
     harness.add("a", "b")
     harness.start()
     harness.db.swarm.set_flag(PAUSED, actor="ada")
     assert view_of(harness).obstacle_text() is None
 
 
-def test_the_end_is_named_by_the_clock_and_by_the_time_to_it(harness: QueueHarness) -> None:
+def test_the_estimated_end_is_shown_as_a_time_of_day_and_as_the_time_left(harness: QueueHarness) -> None:
     harness.add(TaskSpec(id="a", name="a"), TaskSpec(id="b", name="b", estimated_hours=8))
     claim = harness.start()
     harness.clock.pass_s(6)
@@ -175,21 +175,21 @@ def test_the_end_is_named_by_the_clock_and_by_the_time_to_it(harness: QueueHarne
     assert shown.endswith("(in 8 h 00 m)")
 
 
-def test_a_drain_names_what_it_waits_for(harness: QueueHarness) -> None:
+def test_a_drain_names_the_tasks_that_it_waits_for(harness: QueueHarness) -> None:
     harness.add("a", "b")
     harness.start()
     harness.db.swarm.set_flag(DRAINED, actor="ada")
     assert view_of(harness).ending_text() == "draining, requested by ada; waiting for a"
 
 
-def test_events_become_lines_and_history_does_not(harness: QueueHarness) -> None:
+def test_new_events_are_printed_and_old_ones_are_not(harness: QueueHarness) -> None:
     harness.add("a")
     harness.settle(harness.start(), PASSED)
     lines = [line for event in harness.db.events.newest(50) if (line := event_line(event))]
     assert lines == ["✓ a completed"]
 
 
-def test_the_live_frame_shows_texts_as_they_are_and_fits_a_narrow_terminal(harness: QueueHarness) -> None:
+def test_the_live_frame_shows_plain_text_and_fits_a_narrow_terminal(harness: QueueHarness) -> None:
     harness.add(TaskSpec(id="a", name="[red]not markup[/red] " * 5))
     harness.start()
     stream = io.StringIO()
@@ -211,7 +211,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_resized_terminal_is_cleared_and_drawn_again_with_what_was_said(
+def test_a_resized_terminal_is_cleared_and_redrawn_with_earlier_lines(
     harness: QueueHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
@@ -222,7 +222,7 @@ def test_a_resized_terminal_is_cleared_and_drawn_again_with_what_was_said(
     link = "http://127.0.0.1:8765/#t=" + "x" * 43
 
     def shown() -> str:
-        """What one more frame writes."""
+        """The output of one more frame."""
         before = len(stream.getvalue())
         live._drawn_at = 0.0
         live.show(view_of(harness, link=link))
@@ -230,10 +230,10 @@ def test_a_resized_terminal_is_cleared_and_drawn_again_with_what_was_said(
 
     assert link in shown()
     again = shown()
-    assert (link in again, CLEAR in again) == (False, False), "it is printed once, and drawn in place"
+    assert (link in again, CLEAR in again) == (False, False), "it is printed once, and redrawn in place"
     live._console.size = ConsoleDimensions(40, 20)
     resized = shown()
-    assert resized.count(link) == 1, "in one piece, in spite of the width"
+    assert resized.count(link) == 1, "in one piece, despite the width"
     assert resized.index("uncommitted changes") < resized.index(link) < resized.rindex("to do")
     assert CLEAR in resized
     assert link not in shown()
@@ -247,7 +247,7 @@ class Gone(io.StringIO):
         raise OSError(5, "Input/output error")
 
 
-def test_a_terminal_that_has_gone_does_not_end_the_run(harness: QueueHarness) -> None:
+def test_a_closed_terminal_does_not_end_the_run(harness: QueueHarness) -> None:
     for progress in (PlainProgress(Gone()), LiveProgress(Gone())):
         progress.event("x")
         progress.say("x")
@@ -255,7 +255,7 @@ def test_a_terminal_that_has_gone_does_not_end_the_run(harness: QueueHarness) ->
         progress.close()
 
 
-def test_what_is_no_terminal_gets_plain_lines_with_the_link_once(harness: QueueHarness) -> None:
+def test_without_a_terminal_plain_lines_are_printed_and_the_link_once(harness: QueueHarness) -> None:
     stream = io.StringIO()
     progress = progress_for(stream, plain=False)
     for _ in range(3):
@@ -263,7 +263,7 @@ def test_what_is_no_terminal_gets_plain_lines_with_the_link_once(harness: QueueH
     assert re.fullmatch(r"\d\d:\d\d:\d\d dashboard: http://127\.0\.0\.1:8765\n", stream.getvalue())
 
 
-def test_the_log_tail_shows_whole_new_lines_and_follows_a_rotation(tmp_path: Path) -> None:
+def test_the_log_tail_shows_complete_new_lines_and_follows_a_rotation(tmp_path: Path) -> None:
     log = tmp_path / "reaper.log"
     log.write_text("old\n")
     lines: list[str] = []
@@ -282,7 +282,7 @@ def test_the_log_tail_shows_whole_new_lines_and_follows_a_rotation(tmp_path: Pat
     assert lines == ["[reaper] new", "[reaper] half whole", "[reaper] r", "[worker] first"]
 
 
-def test_what_follows_an_interruption_is_no_retry(tmp_path: Path) -> None:
+def test_an_attempt_after_an_interruption_is_not_a_retry(tmp_path: Path) -> None:
     harness = QueueHarness(tmp_path, budgets=Budgets(max_retries=2))
     harness.add("a")
     mark = harness.db.runs.mark()

@@ -1,4 +1,4 @@
-"""When a run is over and with which exit code, and what a signal does."""
+"""When a run is over, its exit code, and the effect of signals."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ DONE = {Status.COMPLETED: 2}
         (queue({Status.IN_PROGRESS: 1}, running=1, flags=(DRAINED,)), None),
         (queue({Status.NOT_STARTED: 1}, flags=(EMERGENCY_STOP,)), 9),
         (queue({Status.NOT_STARTED: 1}, holds=(hold("startup", None),)), 10),
-        (queue({Status.NOT_STARTED: 1}, holds=(hold("startup", 5),)), None),  # the serial repeat is still to come
+        (queue({Status.NOT_STARTED: 1}, holds=(hold("startup", 5),)), None),  # the single repeat is still to come
         (queue({Status.NOT_STARTED: 1}, holds=(hold("quota", None),)), None),
     ],
 )
-def test_the_state_of_the_whole_queue_decides_how_a_run_ends(state: QueueState, code: int | None) -> None:
+def test_the_state_of_the_whole_queue_determines_how_a_run_ends(state: QueueState, code: int | None) -> None:
     end = how_it_ended(state, keep_running=False)
     assert (None if end is None else end.exit_code) == code
 
@@ -84,19 +84,19 @@ READY = {Status.NOT_STARTED: 1}
         (queue(READY, flags=(PAUSED,)), 8),
         (queue(READY, holds=(hold("window", 5_000_000),)), None),  # it ends by itself
         (queue(READY, running=1, holds=(hold("quota", None),)), None),  # another agent CLI still works
-        (queue(READY, holds=(hold("quota", None),), agent_clis=("", "other")), None),  # and can start something
+        (queue(READY, holds=(hold("quota", None),), agent_clis=("", "other")), None),  # and it can start a task
         (queue(READY, holds=(hold("quota", None), hold("credentials", None, "other")), agent_clis=("", "other")), 10),
         (queue({**READY, Status.APPROVED: 1}, holds=(hold("quota", None),)), None),  # it lands without an agent
         (queue(READY, flags=(PAUSED,), holds=(hold("quota", None),)), 8),
         (queue(READY, flags=(PAUSED,), until_midnight=True), None),  # it continues by itself
         (queue(READY, flags=(DISK_LOW,)), 8),
         (queue({Status.HELD: 1, Status.BLOCKED: 2}), 8),  # with --keep-running
-        (queue({Status.HELD: 1, Status.WAITING_FILES: 1}), 8),  # its files are those of the held one
+        (queue({Status.HELD: 1, Status.WAITING_FILES: 1}), 8),  # its files overlap with those of the held task
         (queue(DONE), None),
         (queue(READY), None),
     ],
 )
-def test_a_run_that_only_you_could_continue_ends_after_the_time_you_chose(state: QueueState, code: int | None) -> None:
+def test_a_run_that_only_you_could_continue_ends_after_the_configured_time(state: QueueState, code: int | None) -> None:
     give_up = GiveUp(600, agent_cli="cli")
     assert give_up.look(state, 0) is None
     assert give_up.look(state, 599) is None
@@ -107,7 +107,7 @@ def test_a_run_that_only_you_could_continue_ends_after_the_time_you_chose(state:
     assert GiveUp(None).look(state, 1e9) is None
 
 
-def test_the_time_to_give_up_counts_from_the_last_sign_of_movement() -> None:
+def test_the_time_to_give_up_counts_from_the_last_change() -> None:
     give_up = GiveUp(600, agent_cli="cli")
     waiting, moving = queue(READY, flags=(PAUSED,)), queue(READY, running=1)
     assert give_up.look(waiting, 0) is None
@@ -117,7 +117,7 @@ def test_the_time_to_give_up_counts_from_the_last_sign_of_movement() -> None:
     assert give_up.look(waiting, 1300) is not None
 
 
-def test_a_route_that_opens_by_itself_is_waited_for() -> None:
+def test_a_route_that_reopens_by_itself_is_waited_for() -> None:
     routing = Routing(builder=(Route(name="plan", agent_cli="claude"), Route(name="key", agent_cli="claude")))
     give_up = GiveUp(600, routing, "claude")
     states = {
@@ -135,7 +135,7 @@ def test_a_route_that_opens_by_itself_is_waited_for() -> None:
     assert "plan is on hold (credentials: no); key is on hold (quota: no)" in end.text()
 
 
-def test_a_run_without_any_worker_is_given_up_but_not_before_workers_had_time_to_come() -> None:
+def test_a_run_without_workers_is_given_up_but_not_before_they_had_time_to_start() -> None:
     give_up = GiveUp(1)
     nobody = queue(READY, workers=0)
     assert give_up.look(nobody, 0) is None
@@ -159,7 +159,7 @@ def test_keep_running_ends_only_for_a_user_or_an_agent_cli_that_cannot_start() -
     assert stopped.exit_code == 9
 
 
-def test_two_failed_starts_of_the_agent_cli_end_the_run_and_a_new_run_forgets_them(tmp_path: Path) -> None:
+def test_two_failed_starts_of_the_agent_cli_end_the_run_and_a_new_run_ignores_them(tmp_path: Path) -> None:
     harness = QueueHarness(tmp_path)
     harness.add("a")
     trouble = Trouble(kind=TroubleKind.STARTUP, text="no configuration")
@@ -200,7 +200,7 @@ def test_the_first_signal_drains_the_second_stops_the_third_kills(tmp_path: Path
     assert verbs == [("emergency_stop", "done", "SIGTERM to start"), ("drain", "done", "SIGINT to start")]
 
 
-def test_a_drain_past_its_timeout_becomes_an_emergency_stop_and_that_ends_too(tmp_path: Path) -> None:
+def test_a_drain_past_its_timeout_becomes_an_emergency_stop_which_has_a_timeout_too(tmp_path: Path) -> None:
     run = Signals(tmp_path)
     run.stopping.politely(signal.SIGTERM)
     run.follow()
@@ -222,7 +222,7 @@ def test_a_drain_past_its_timeout_becomes_an_emergency_stop_and_that_ends_too(tm
     assert verbs == [Verb.EMERGENCY_STOP, Verb.DRAIN]
 
 
-def test_after_a_resume_the_next_signal_is_the_first_again(tmp_path: Path) -> None:
+def test_after_a_resume_the_next_signal_counts_as_the_first_again(tmp_path: Path) -> None:
     run = Signals(tmp_path)
     run.stopping.politely(signal.SIGINT)
     run.follow()
@@ -232,7 +232,7 @@ def test_after_a_resume_the_next_signal_is_the_first_again(tmp_path: Path) -> No
     assert run.flags() == {DRAINED}
 
 
-def test_a_drain_past_its_graceful_timeout_becomes_an_emergency_stop_and_that_is_not_waited_for_for_ever(
+def test_the_emergency_stop_after_a_drains_timeout_is_not_waited_for_forever(
     tmp_path: Path,
 ) -> None:
     run = Signals(tmp_path)
@@ -243,7 +243,7 @@ def test_a_drain_past_its_graceful_timeout_becomes_an_emergency_stop_and_that_is
     assert run.flags() == {DRAINED}
     run.harness.clock.pass_s(2)
     assert run.stopping.follow(read_queue(run.harness.db)), (
-        "the loop must look again, as its own commit shows in no version"
+        "the loop must check again, as its own commit changes no version"
     )
     assert EMERGENCY_STOP in run.flags()
     run.follow()
@@ -255,7 +255,7 @@ def test_a_drain_past_its_graceful_timeout_becomes_an_emergency_stop_and_that_is
     assert run.stopping.out_of_patience
 
 
-def test_an_emergency_stop_that_cannot_be_stored_ends_the_suite_anyway(tmp_path: Path) -> None:
+def test_an_emergency_stop_that_cannot_be_stored_still_ends_the_programs(tmp_path: Path) -> None:
     run = Signals(tmp_path)
     run.harness.db.connection.busy_timeout_s = 0.05
     writer = Connection(run.harness.path)

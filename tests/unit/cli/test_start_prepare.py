@@ -1,4 +1,4 @@
-"""What a run passes on to its services, and who may be there before it."""
+"""What a run passes on to its services, and which other programs prevent it."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ from swarm_shared.supervisor.faults import SHUTDOWN_STATE
         ["--builder-agent", "a b", "--project-root", "/odd path/ü"],
     ],
 )
-def test_an_options_words_survive_the_way_through_the_command_line(words: list[str]) -> None:
+def test_an_option_with_spaces_survives_the_command_line(words: list[str]) -> None:
     values = command.make_context("x", list(words)).params
     again = arguments_from(command.params, values)
     assert command.make_context("x", again).params == values
 
 
-def test_every_option_of_a_run_shows_its_default_or_what_it_does() -> None:
+def test_every_option_of_a_run_shows_its_default_or_its_effect() -> None:
     options = [each for each in command.params if isinstance(each, click.Option)]
     assert all(option.help for option in options)
     text = " ".join(command.get_help(command.make_context("x", [])).split())
@@ -53,7 +53,7 @@ def test_every_option_of_a_run_shows_its_default_or_what_it_does() -> None:
         assert words in text
 
 
-def test_services_get_every_setting_that_was_given_and_paths_that_hold_anywhere(
+def test_services_get_every_setting_that_was_given_and_absolute_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -88,7 +88,7 @@ def harness(tmp_path: Path) -> Iterator[QueueHarness]:
     made.db.close()
 
 
-def test_of_two_runs_on_one_database_the_second_is_refused(harness: QueueHarness, tmp_path: Path) -> None:
+def test_the_second_of_two_runs_on_one_database_is_refused(harness: QueueHarness, tmp_path: Path) -> None:
     with (
         exclusive_run(tmp_path, harness.db),
         pytest.raises(StateError, match="another run"),
@@ -129,7 +129,7 @@ def wait(
     )
 
 
-def test_a_reaper_of_the_service_mode_keeps_a_run_from_beginning(harness: QueueHarness, tmp_path: Path) -> None:
+def test_a_reaper_of_the_service_mode_prevents_a_run(harness: QueueHarness, tmp_path: Path) -> None:
     reaper = service(None)
     try:
         found = ProcessId.of(reaper.pid)
@@ -142,7 +142,7 @@ def test_a_reaper_of_the_service_mode_keeps_a_run_from_beginning(harness: QueueH
     wait(harness, tmp_path, [])
 
 
-def test_the_rest_of_a_run_whose_start_is_dead_is_waited_for(harness: QueueHarness, tmp_path: Path) -> None:
+def test_the_remaining_programs_of_a_dead_run_are_waited_for(harness: QueueHarness, tmp_path: Path) -> None:
     rest = service(f"{os.getpid()}:1")  # another process had our pid
     found = ProcessId.of(rest.pid)
     assert found is not None
@@ -152,7 +152,7 @@ def test_the_rest_of_a_run_whose_start_is_dead_is_waited_for(harness: QueueHarne
     assert rest.poll() is not None
 
 
-def test_the_rest_of_a_run_that_does_not_end_is_named(harness: QueueHarness, tmp_path: Path) -> None:
+def test_the_remaining_programs_that_do_not_end_are_named(harness: QueueHarness, tmp_path: Path) -> None:
     rest = service(f"{os.getpid()}:1")
     try:
         found = ProcessId.of(rest.pid)
@@ -165,7 +165,7 @@ def test_the_rest_of_a_run_that_does_not_end_is_named(harness: QueueHarness, tmp
 
 
 class Supervisord(SupervisorClient):
-    """What a supervisord says when it is asked for its pid, one error after the other."""
+    """The errors that a supervisord gives when it is asked for its pid, one after the other."""
 
     def __init__(self, *says: SupervisorError) -> None:
         self.says = list(says)
@@ -174,7 +174,7 @@ class Supervisord(SupervisorClient):
         raise self.says.pop(0) if len(self.says) > 1 else self.says[0]
 
 
-def test_a_supervisord_on_its_way_down_is_waited_for_though_its_services_are_gone(
+def test_a_supervisord_that_is_shutting_down_is_waited_for_even_without_services(
     harness: QueueHarness, tmp_path: Path
 ) -> None:
     refusal = SupervisorRefused("SHUTDOWN_STATE", fault=SHUTDOWN_STATE)
@@ -183,12 +183,12 @@ def test_a_supervisord_on_its_way_down_is_waited_for_though_its_services_are_gon
     assert len(stopping.says) == 1
 
 
-def test_a_supervisord_that_neither_answers_nor_ends_is_named(harness: QueueHarness, tmp_path: Path) -> None:
+def test_a_supervisord_that_neither_responds_nor_ends_is_named(harness: QueueHarness, tmp_path: Path) -> None:
     with pytest.raises(StateError, match="supervisord"):
         wait(harness, tmp_path, [], client=Supervisord(SupervisorUnreachable("it did not answer")))
 
 
-def test_a_reaper_of_another_container_is_believed_only_while_it_gives_signs(
+def test_a_reaper_of_another_container_counts_only_while_it_sends_heartbeats(
     harness: QueueHarness, tmp_path: Path
 ) -> None:
     elsewhere = ProcessId(pid=1, start_time=1, boot_id=ProcessId.mine().boot_id, pid_ns=1)
@@ -214,7 +214,7 @@ stranger.kill()
 """
 
 
-def test_everything_that_the_run_started_is_ended_and_nothing_that_was_there_before() -> None:
+def test_everything_that_the_run_started_is_ended_and_nothing_older() -> None:
     subprocess.run([sys.executable, "-c", BELOW], check=True, timeout=30)
 
 
@@ -243,5 +243,5 @@ assert proctree.descendants(os.getpid()) == []
 """
 
 
-def test_what_loses_its_parent_during_a_look_is_ended_too() -> None:
+def test_a_process_orphaned_during_a_scan_is_ended_too() -> None:
     subprocess.run([sys.executable, "-c", ORPHANED], check=True, timeout=30)

@@ -1,4 +1,4 @@
-"""What `start` says of the project's repository before anything starts."""
+"""What `start` reports about the project's repository before anything starts."""
 
 from __future__ import annotations
 
@@ -31,39 +31,39 @@ def test_auto_means_worktrees_in_a_repository_with_a_commit(project: Project) ->
     assert (settings.isolation, problems, warnings) == ("worktree", (), ())
 
 
-def test_auto_means_none_where_there_is_no_repository(tmp_path: Path) -> None:
+def test_auto_means_none_without_a_repository(tmp_path: Path) -> None:
     settings, problems, warnings = check_repository(settings_for(tmp_path))
     assert (settings.isolation, problems, warnings) == ("none", (), ())
 
 
-def test_a_repository_without_a_commit_gets_none_and_a_remark(tmp_path: Path) -> None:
+def test_a_repository_without_a_commit_gets_none_and_a_message(tmp_path: Path) -> None:
     settings, problems, warnings = check_repository(settings_for(Sandbox(tmp_path).root))
     assert (settings.isolation, problems) == ("none", ())
     assert "no commit yet" in warnings[0]
 
 
 @pytest.mark.parametrize("isolation", ["auto", "worktree"])
-def test_a_bare_repository_is_an_error_unless_none_is_asked_for(tmp_path: Path, isolation: str) -> None:
+def test_a_bare_repository_is_an_error_unless_isolation_is_none(tmp_path: Path, isolation: str) -> None:
     bare = Sandbox(tmp_path, bare=True).root
     _, problems, _ = check_repository(settings_for(bare, isolation))
     assert (problems[0].exit_code, "bare" in problems[0].text) == (3, True)
     assert check_repository(settings_for(bare, "none"))[1:] == ((), ())
 
 
-def test_worktrees_that_cannot_be_are_an_error_when_asked_for(tmp_path: Path) -> None:
+def test_impossible_worktrees_are_an_error_if_they_were_requested(tmp_path: Path) -> None:
     _, problems, _ = check_repository(settings_for(tmp_path, "worktree"))
     assert problems[0].exit_code == 3
     assert "not in a git repository" in problems[0].text
 
 
-def test_a_checked_out_integration_branch_is_found_beforehand(project: Project) -> None:
+def test_a_checked_out_integration_branch_is_found_before_the_start(project: Project) -> None:
     Integration(repository=project.repo).begin(project.base)
     project.git("switch", "-q", "swarm/integration")
     _, problems, _ = check_repository(settings_for(project.root))
     assert "checked out" in problems[0].text
 
 
-def test_another_branch_to_land_into_is_looked_at_beforehand(project: Project) -> None:
+def test_another_branch_to_land_on_is_checked_before_the_start(project: Project) -> None:
     settings = replace(settings_for(project.root), land_into="main")
     _, problems, _ = check_repository(settings)
     assert problems[0].exit_code == 3
@@ -83,7 +83,7 @@ def landed_here(project: Project, landed: Integration, tip: str) -> IntegrationR
     )
 
 
-def test_a_run_in_another_repository_than_earlier_ones_is_warned_of(project: Project, tmp_path: Path) -> None:
+def test_a_run_in_another_repository_than_earlier_runs_gets_a_warning(project: Project, tmp_path: Path) -> None:
     landed = Integration(repository=project.repo)
     known = landed_here(project, landed, landed.begin(project.base))
     assert check_repository(settings_for(project.root), known)[2] == ()
@@ -104,7 +104,7 @@ def test_a_run_without_a_repository_after_worktrees_is_refused(project: Project,
     assert check_repository(replace(elsewhere, isolation="none"), known)[1:] == ((), ())
 
 
-def test_a_branch_that_lacks_what_has_landed_so_far_is_refused(project: Project) -> None:
+def test_a_branch_without_the_work_landed_so_far_is_refused(project: Project) -> None:
     landed = Integration(repository=project.repo)
     tip = landed.begin(project.base)
     tree = project.git("rev-parse", f"{tip}^{{tree}}")
@@ -118,14 +118,14 @@ def test_a_branch_that_lacks_what_has_landed_so_far_is_refused(project: Project)
     assert check_repository(settings, known)[1] == ()
 
 
-def test_what_is_not_committed_is_named_because_agents_do_not_see_it(project: Project) -> None:
+def test_uncommitted_files_are_named_because_agents_do_not_see_them(project: Project) -> None:
     project.write({"draft.txt": "not yet\n"})
     _, problems, warnings = check_repository(settings_for(project.root))
     assert problems == ()
     assert "draft.txt" in warnings[0]
 
 
-def test_work_that_waits_to_land_is_not_left_to_a_run_that_cannot_land_it(project: Project) -> None:
+def test_a_run_that_cannot_land_waiting_work_is_refused(project: Project) -> None:
     counts = {Status.APPROVED: (2, 0.0)}
     settings = settings_for(project.root, "none")
     assert "2 tasks have passed" in left_to_land(counts, settings)[0].text
@@ -139,7 +139,7 @@ def with_filter(project: Project, program: str, required: str = "true") -> None:
 
 
 def need_filter(project: Project) -> None:
-    """As in a clone made where the program was there: the commit asks for it, and the file is a pointer."""
+    """Like a clone made where the program was installed: the commit requires it, and the file is a pointer."""
     (project.root / ".gitattributes").write_text("*.bin filter=big -text\n")
     (project.root / "sub").mkdir()
     (project.root / "sub" / "x.bin").write_text("pointer")
@@ -147,7 +147,7 @@ def need_filter(project: Project) -> None:
     project.git("commit", "-qm", "a big file")
 
 
-def test_a_required_filter_without_its_program_is_found_beforehand(project: Project) -> None:
+def test_a_required_filter_without_its_program_is_found_before_the_start(project: Project) -> None:
     need_filter(project)
     with_filter(project, "git-nowhere")
     _, problems, _ = check_repository(settings_for(project.root))
@@ -160,7 +160,7 @@ def test_a_required_filter_without_its_program_is_found_beforehand(project: Proj
 @pytest.mark.parametrize(
     ("program", "required"), [("sh", "true"), ("git-nowhere", "false"), ('"$HOME"/git-nowhere', "true")]
 )
-def test_a_filter_that_is_there_or_not_needed_or_not_known_is_no_problem(
+def test_a_filter_that_is_installed_or_optional_or_unknown_is_no_problem(
     project: Project, program: str, required: str
 ) -> None:
     need_filter(project)
@@ -168,7 +168,7 @@ def test_a_filter_that_is_there_or_not_needed_or_not_known_is_no_problem(
     assert check_repository(settings_for(project.root))[1] == ()
 
 
-def test_a_missing_filter_that_no_file_asks_for_is_no_problem(project: Project) -> None:
+def test_a_missing_filter_that_no_file_uses_is_no_problem(project: Project) -> None:
     with_filter(project, "git-nowhere")
     assert check_repository(settings_for(project.root))[1] == ()
 

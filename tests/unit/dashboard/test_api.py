@@ -1,4 +1,4 @@
-"""What the reading routes answer: shapes, filters, pages and logs; odd parameters are clamped or refused in words."""
+"""The reading routes: shapes, filters, pages and logs; odd parameters are clamped or refused with a message."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def harness(tmp_path: Path) -> DashboardHarness:
     return DashboardHarness(tmp_path)
 
 
-def test_status_counts_and_names_what_runs(harness: DashboardHarness) -> None:
+def test_status_counts_tasks_and_names_running_ones(harness: DashboardHarness) -> None:
     harness.add(TaskSpec(id="1", name="one", estimated_hours=2), TaskSpec(id="2", name="two", estimated_hours=1))
     claim = harness.start()
     session = harness.db.connection.value("SELECT max(id) FROM sessions")
@@ -64,7 +64,7 @@ def test_status_counts_and_names_what_runs(harness: DashboardHarness) -> None:
     assert harness.get("/api/status").get_json()["isolation"] == "none"
 
 
-def test_what_just_ended_is_listed_newest_first(harness: DashboardHarness) -> None:
+def test_recently_ended_tasks_are_listed_newest_first(harness: DashboardHarness) -> None:
     harness.add("1", "2", "3", "4")
     harness.run()
     harness.clock.pass_s(1)
@@ -78,7 +78,7 @@ def test_what_just_ended_is_listed_newest_first(harness: DashboardHarness) -> No
 
 
 @pytest.mark.parametrize("task_id", ODD_IDS)
-def test_any_id_is_found_under_its_address(harness: DashboardHarness, task_id: str) -> None:
+def test_any_id_is_found_at_its_address(harness: DashboardHarness, task_id: str) -> None:
     harness.add(task_id)
     harness.run()
     address = f"/api/tasks/{quote(task_id, safe='')}"
@@ -106,20 +106,20 @@ def test_a_task_shows_its_attempts_links_log_and_verbs(harness: DashboardHarness
     assert harness.get("/api/tasks/3").status_code == 404
 
 
-def test_an_error_has_advice_for_a_page_and_none_for_a_terminal(harness: DashboardHarness) -> None:
+def test_an_error_has_advice_for_the_page_and_none_for_a_terminal(harness: DashboardHarness) -> None:
     harness.add("release")
     near, far = (harness.get(f"/api/tasks/{typed}").get_json()["error"] for typed in ("relaese", "nosuch"))
     assert (near["message"], near["hint"]) == ("no task 'relaese'", 'did you mean "release"?')
     assert (far["message"], far["hint"]) == ("no task 'nosuch'", None)
 
 
-def test_the_time_of_a_task_is_that_of_its_attempts(harness: DashboardHarness) -> None:
+def test_the_duration_of_a_task_is_that_of_its_attempts(harness: DashboardHarness) -> None:
     harness.add("a")
     for _ in range(2):
         claim = harness.start()
         harness.clock.pass_s(30)
         harness.settle(claim, failed(FailureClass.QUALITY, "no"))
-        harness.clock.pass_s(600)  # a retry later, or an approval that nobody gave
+        harness.clock.pass_s(600)  # a later retry, or an approval that never came
     [row] = harness.get("/api/tasks").get_json()["tasks"]
     assert row["worked_ms"] == 60_000
 
@@ -137,7 +137,7 @@ def test_pages_follow_each_other_without_gap_or_repetition(harness: DashboardHar
         assert len(seen) == len(set(seen)) == expected
 
 
-def test_a_search_takes_words_qualifiers_and_beginnings_of_ids(harness: DashboardHarness) -> None:
+def test_a_search_accepts_words_qualifiers_and_prefixes_of_ids(harness: DashboardHarness) -> None:
     harness.add(
         TaskSpec(id="2.6.1", name="Parse the Grammar", phase="build"),
         TaskSpec(id="2.6.2", name="Parse errors", phase="build"),
@@ -157,7 +157,7 @@ def test_a_search_takes_words_qualifiers_and_beginnings_of_ids(harness: Dashboar
     assert found("nothing like it") == []
 
 
-def test_a_search_looks_at_type_priority_worker_error_and_time(harness: DashboardHarness) -> None:
+def test_a_search_covers_type_priority_worker_error_and_time(harness: DashboardHarness) -> None:
     harness.add(TaskSpec(id="old", name="old", max_retries=0, type="bug", priority=1))
     harness.run(failed(FailureClass.QUALITY, "Timeout after 30 s"))
     harness.clock.pass_s(3 * 3600)
@@ -183,7 +183,7 @@ def test_a_search_looks_at_type_priority_worker_error_and_time(harness: Dashboar
         assert response.get_json()["error"]["hint"]
 
 
-def test_a_search_that_would_take_long_stops_and_can_continue(
+def test_a_search_that_takes_too_long_stops_and_can_continue(
     harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarm_shared.store.views.browse.SEARCH_TIME_MS", -1)
@@ -237,7 +237,9 @@ def test_a_search_over_many_tasks_continues_where_it_stopped(
         ("/static/%2e%2e/app.py", 404),
     ],
 )
-def test_odd_parameters_are_clamped_or_refused_in_words(harness: DashboardHarness, path: str, status: int) -> None:
+def test_odd_parameters_are_clamped_or_refused_with_a_message(
+    harness: DashboardHarness, path: str, status: int
+) -> None:
     harness.add("1")
     harness.run()
     response = harness.get(path)
@@ -255,7 +257,7 @@ def test_lists_are_capped(harness: DashboardHarness) -> None:
 
 
 @pytest.mark.parametrize("payload", XSS)
-def test_what_people_and_agents_wrote_stays_json(harness: DashboardHarness, payload: str) -> None:
+def test_text_of_users_and_agents_stays_json(harness: DashboardHarness, payload: str) -> None:
     harness.add(TaskSpec(id=f"id {payload}"[:150], name=payload, phase=payload, description=payload))
     harness.run(failed(FailureClass.QUALITY, payload))
     for path in ("/api/status", "/api/tasks", "/api/log", f"/api/tasks?q={quote(payload)}"):
@@ -298,7 +300,7 @@ def test_both_streams_come_in_order(harness: DashboardHarness) -> None:
     assert [(piece["stream"], piece["text"]) for piece in pieces] == [(1, "out "), (2, "err "), (1, "out")]
 
 
-def test_an_unexpected_error_shows_an_id_only(harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_shows_only_an_id(harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     def explode(*_: object) -> None:
         raise RuntimeError("secret detail")
 
@@ -309,7 +311,7 @@ def test_an_unexpected_error_shows_an_id_only(harness: DashboardHarness, monkeyp
     assert response.get_json()["error"]["code"] == "internal"
 
 
-def test_a_database_that_is_gone_is_reported(harness: DashboardHarness) -> None:
+def test_a_missing_database_is_reported(harness: DashboardHarness) -> None:
     assert harness.get("/api/status").status_code == 200
     harness.db.close()
     harness.path.unlink()
@@ -325,7 +327,7 @@ def test_metrics_count_the_queue(harness: DashboardHarness) -> None:
     assert 'swarm_workers{status="idle"}' in text or 'swarm_workers{status="starting"}' in text
 
 
-def test_the_sign_of_life_is_open_and_bare(harness: DashboardHarness) -> None:
+def test_the_health_check_is_open_and_minimal(harness: DashboardHarness) -> None:
     response = harness.client.get("/healthz", headers={"Host": "localhost"})
     assert response.get_data(as_text=True) == "ok\n"
 

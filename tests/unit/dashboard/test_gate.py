@@ -1,4 +1,4 @@
-"""The gate before the dashboard's threads: which connections get one, which are closed, and when."""
+"""The gate before the dashboard's threads: which connections get a thread, which are closed, and when."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ POST = b"POST /api/pause HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\n\r\
 
 
 class _Pool:
-    """Threads that never begin: what they were given is looked at instead."""
+    """Threads that never begin: the connections passed to them are inspected instead."""
 
     def __init__(self) -> None:
         self.given: list[TConn] = []
@@ -36,7 +36,7 @@ class _Pool:
 
 
 class Harness:
-    """A worker between two ends of real sockets, on a clock that is moved by the test."""
+    """A worker between the ends of real socket pairs, on a clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -74,7 +74,7 @@ class Harness:
         self.look()
 
     def finish(self, place: int, *, keep: bool) -> None:
-        """The thread of one request has answered it."""
+        """The thread of one request has responded."""
         self.pool.futures[place].set_result(keep)
         self.worker.finish_request(self.pool.given[place], self.pool.futures[place])
 
@@ -109,7 +109,7 @@ def test_a_request_gets_a_thread_with_its_last_byte(harness: Harness, request_: 
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", GET[:-2], POST, POST + b"nul"])
-def test_an_unfinished_request_is_refused_when_its_time_is_over(harness: Harness, sent: bytes) -> None:
+def test_an_unfinished_request_is_refused_when_its_time_is_up(harness: Harness, sent: bytes) -> None:
     client = harness.connect(sent)
     harness.pass_s(DEADLINE_S - 0.1)
     assert not is_closed(client)
@@ -121,7 +121,7 @@ def test_an_unfinished_request_is_refused_when_its_time_is_over(harness: Harness
     assert (harness.worker.nr_conns, harness.pool.given) == (0, [])
 
 
-def test_bytes_that_drip_do_not_move_the_deadline(harness: Harness) -> None:
+def test_a_slow_trickle_of_bytes_does_not_move_the_deadline(harness: Harness) -> None:
     client = harness.connect()
     for _ in range(9):
         harness.send(client, b"x")
@@ -131,7 +131,7 @@ def test_bytes_that_drip_do_not_move_the_deadline(harness: Harness) -> None:
     assert client.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 
-def test_the_oldest_unfinished_connection_makes_place(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_unfinished_connection_is_closed_first(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "MAX_UNFINISHED", 2)
     first, second, third = (harness.connect(b"GET") for _ in range(3))
     assert [is_closed(client) for client in (first, second, third)] == [True, False, False]
@@ -146,21 +146,21 @@ def test_the_oldest_unfinished_connection_makes_place(harness: Harness, monkeypa
         (b"GET /" + b"x" * MAX_HEAD_BYTES, b"431"),
     ],
 )
-def test_what_would_not_end_is_refused_at_once(harness: Harness, sent: bytes, status: bytes) -> None:
+def test_an_endless_request_is_refused_at_once(harness: Harness, sent: bytes, status: bytes) -> None:
     client = harness.connect(sent)
     assert client.recv(4096).split()[1] == status
     assert client.recv(1) == b""
     assert harness.pool.given == []
 
 
-def test_a_client_that_asks_before_it_sends_its_body_is_answered(harness: Harness) -> None:
+def test_a_client_that_expects_100_continue_gets_it(harness: Harness) -> None:
     client = harness.connect(POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
     assert client.recv(4096).startswith(b"HTTP/1.1 100 ")
     harness.send(client, b"null")
     assert len(harness.pool.given) == 1
 
 
-def test_the_next_request_of_a_kept_connection_has_to_be_whole_as_well(harness: Harness) -> None:
+def test_the_next_request_on_a_kept_connection_must_be_complete_as_well(harness: Harness) -> None:
     client = harness.connect(GET)
     harness.finish(0, keep=True)
     harness.send(client, GET[:-1])
@@ -173,7 +173,7 @@ def test_the_next_request_of_a_kept_connection_has_to_be_whole_as_well(harness: 
     assert client.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 
-def test_a_client_that_does_not_close_holds_up_nobody(harness: Harness) -> None:
+def test_a_client_that_does_not_close_delays_no_other(harness: Harness) -> None:
     client = harness.connect(GET)
     harness.finish(0, keep=False)  # returns at once; the library would wait for the client
     assert client.recv(1) == b""
@@ -182,11 +182,11 @@ def test_a_client_that_does_not_close_holds_up_nobody(harness: Harness) -> None:
     assert harness.worker.nr_conns == 0
 
 
-def test_who_does_not_read_the_answer_gives_way_to_who_waits_for_a_thread(harness: Harness) -> None:
+def test_a_client_that_does_not_read_is_closed_if_others_wait_for_a_thread(harness: Harness) -> None:
     page = harness.connect(b"GET /ws?ticket=1 HTTP/1.1\r\n\r\n")
     slow = harness.connect(GET)
     harness.pass_s(60.0)
-    assert not is_closed(slow)  # no one waits
+    assert not is_closed(slow)  # no connection is waiting
     waiting = harness.connect(GET)
     harness.pass_s(0.0)
     assert [is_closed(client) for client in (page, slow, waiting)] == [False, True, False]

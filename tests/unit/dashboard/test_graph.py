@@ -1,4 +1,4 @@
-"""The graph: links run forward, boxes keep apart, the longest way is found, and what is left out is said."""
+"""The graph: links run forward, boxes do not overlap, the critical path is found, and omissions are reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def harness(tmp_path: Path) -> DashboardHarness:
 
 
 def shown(harness: DashboardHarness, query: str = "") -> dict[str, Any]:
-    harness.clock.pass_s(2)  # past what the last answer is kept for
+    harness.clock.pass_s(2)  # after the cached response has expired
     answer = harness.get(f"/api/graph{query}")
     assert answer.status_code == 200, answer.get_json()
     found: dict[str, Any] = answer.get_json()
@@ -49,7 +49,7 @@ def graphs(draw: st.DrawFn) -> tuple[int, list[Link]]:
 
 @settings(deadline=None, max_examples=60)
 @given(graphs())
-def test_links_run_forward_and_no_two_boxes_are_in_one_place(graph: tuple[int, list[Link]]) -> None:
+def test_links_run_forward_and_no_two_boxes_share_a_place(graph: tuple[int, list[Link]]) -> None:
     count, links = graph
     layout = lay_out(count, links)
     for a, b in links:
@@ -64,7 +64,7 @@ def test_links_run_forward_and_no_two_boxes_are_in_one_place(graph: tuple[int, l
 
 @settings(deadline=None, max_examples=25)
 @given(st.integers(2, 12).flatmap(lambda n: st.tuples(st.just(n), st.permutations(range(n)))))
-def test_a_cycle_of_phases_is_laid_out_anyway(drawn: tuple[int, list[int]]) -> None:
+def test_a_cycle_of_phases_is_laid_out_nevertheless(drawn: tuple[int, list[int]]) -> None:
     count, order = drawn
     layout = lay_out(count, [(a, b) for a, b in pairwise([*order, order[0]])])
     assert len(set(zip(layout.column, layout.row, strict=True))) == count
@@ -74,10 +74,10 @@ def test_two_chains_side_by_side_do_not_cross() -> None:
     layout = lay_out(6, [(0, 3), (1, 2), (3, 4), (2, 5)])
     upper, lower = ([0, 3, 4], [1, 2, 5]) if layout.row[0] < layout.row[1] else ([1, 2, 5], [0, 3, 4])
     assert all(layout.row[a] < layout.row[b] for a, b in zip(upper, lower, strict=True))
-    assert len({layout.row[box] for box in upper}) == 1  # straight, where nothing is in the way
+    assert len({layout.row[box] for box in upper}) == 1  # straight, if nothing is in the way
 
 
-def test_a_long_link_goes_around_the_boxes_that_it_passes() -> None:
+def test_a_long_link_goes_around_the_boxes_on_its_way() -> None:
     layout = lay_out(4, [(0, 1), (1, 2), (2, 3), (0, 3)])
     passed = [layout.row[1], layout.row[2]]
     apart = [abs(bend - row) for bend, row in zip(layout.bends[0, 3], passed, strict=True)]
@@ -93,7 +93,7 @@ def test_few_tasks_are_all_shown_with_their_links(harness: DashboardHarness) -> 
     assert [graph["boxes"][place[i]]["column"] for i in ("1", "2", "3")] == [0, 1, 2]
 
 
-def test_around_a_task_only_so_many_links_away(harness: DashboardHarness) -> None:
+def test_around_a_task_only_nearby_links_are_shown(harness: DashboardHarness) -> None:
     harness.add(*chain(*"abcdefg"))
     assert ids(shown(harness, "?task=d&depth=1")) == set("cde")
     graph = shown(harness, "?task=d&depth=2")
@@ -105,7 +105,7 @@ def test_around_a_task_only_so_many_links_away(harness: DashboardHarness) -> Non
     assert harness.get("/api/graph?task=nothing").status_code == 404
 
 
-def test_a_large_queue_is_shown_by_its_phases(harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_queue_is_shown_as_phases(harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph_route, "MAX_BOXES", 5)
     harness.add(
         *(TaskSpec(id=f"a{n}", name="a", phase="design") for n in range(4)),
@@ -121,7 +121,7 @@ def test_a_large_queue_is_shown_by_its_phases(harness: DashboardHarness, monkeyp
     assert all(box["needs_more"] for box in of_phase["boxes"])
 
 
-def test_a_large_queue_without_phases_begins_at_work(
+def test_a_large_queue_without_phases_is_shown_around_running_tasks(
     harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(graph_route, "MAX_BOXES", 4)
@@ -133,7 +133,7 @@ def test_a_large_queue_without_phases_begins_at_work(
     assert shown(harness, "?view=all")["cut"]
 
 
-def test_the_critical_way_is_the_longest_by_what_is_left(harness: DashboardHarness) -> None:
+def test_the_critical_path_is_the_longest_by_remaining_time(harness: DashboardHarness) -> None:
     harness.add(
         TaskSpec(id="1", name="root", estimated_hours=1),
         TaskSpec(id="2", name="short", estimated_hours=1, dependencies=("1",)),
@@ -152,7 +152,7 @@ def test_the_critical_way_is_the_longest_by_what_is_left(harness: DashboardHarne
     assert [graph["boxes"][place]["id"] for place in graph["critical"]["places"]] == ["3", "4"]
 
 
-def test_a_task_that_many_wait_for_does_not_break_the_cap(
+def test_a_task_with_many_dependents_does_not_exceed_the_cap(
     harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(graph_route, "MAX_BOXES", 10)

@@ -1,4 +1,4 @@
-"""Nothing from elsewhere gets through; generated from the routing table, so that new routes are held too."""
+"""Nothing from elsewhere gets through; generated from the routing table, so that it covers new routes as well."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_every_route_refuses_a_foreign_host(harness: DashboardHarness, host: str
 
 
 @pytest.mark.parametrize("host", [HOST, "localhost:9000", "LOCALHOST", "[::1]:8765", "127.0.0.1"])
-def test_the_names_of_this_machine_are_taken_with_any_port(harness: DashboardHarness, host: str) -> None:
+def test_the_names_of_this_machine_are_accepted_with_any_port(harness: DashboardHarness, host: str) -> None:
     assert ask(harness, "GET", "/api/status", Host=host).status_code == 200
 
 
@@ -96,7 +96,7 @@ def test_every_route_behind_the_token_refuses_another_site(harness: DashboardHar
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-def test_every_change_refuses_what_a_form_can_send(harness: DashboardHarness, kind: str) -> None:
+def test_every_change_refuses_a_body_that_a_form_could_send(harness: DashboardHarness, kind: str) -> None:
     for method, path, _ in routes(harness):
         if method == "POST":
             response = harness.client.post(path, data=b"{}", content_type=kind, headers=harness.headers())
@@ -107,7 +107,7 @@ def test_every_change_refuses_what_a_form_can_send(harness: DashboardHarness, ki
 @pytest.mark.parametrize(
     "authorization", [None, "Bearer ", "Bearer wrong", "Basic {token}", "{token}", "Bearer {token}x"]
 )
-def test_every_route_but_the_page_and_the_sign_of_life_asks_for_the_token(
+def test_every_route_but_the_page_and_the_health_check_requires_the_token(
     harness: DashboardHarness, authorization: str | None
 ) -> None:
     given = None if authorization is None else authorization.replace("{token}", harness.token)
@@ -120,12 +120,12 @@ def test_every_route_but_the_page_and_the_sign_of_life_asks_for_the_token(
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
-def test_no_route_knows_another_method(harness: DashboardHarness, method: str) -> None:
+def test_no_route_accepts_another_method(harness: DashboardHarness, method: str) -> None:
     for _, path, _ in routes(harness):
         assert ask(harness, method, path).status_code == 405, path
 
 
-def test_every_answer_carries_the_headers_and_no_cookie(harness: DashboardHarness) -> None:
+def test_every_response_has_the_headers_and_no_cookie(harness: DashboardHarness) -> None:
     answers = [ask(harness, method, path) for method, path, _ in routes(harness)]
     answers += [
         ask(harness, "GET", "/nothing"),
@@ -148,7 +148,9 @@ def test_reading_changes_nothing(harness: DashboardHarness) -> None:
     assert harness.db.connection.data_version() == before
 
 
-def test_the_sixth_wrong_token_in_a_minute_is_braked_and_the_right_one_still_works(harness: DashboardHarness) -> None:
+def test_the_sixth_wrong_token_in_a_minute_is_throttled_and_the_right_one_still_works(
+    harness: DashboardHarness,
+) -> None:
     tries = [harness.get("/api/status", Authorization="Bearer guess").status_code for _ in range(7)]
     assert tries == [401] * 5 + [429] * 2
     assert harness.get("/api/status").status_code == 200
@@ -156,7 +158,7 @@ def test_the_sixth_wrong_token_in_a_minute_is_braked_and_the_right_one_still_wor
     assert harness.get("/api/status", Authorization="Bearer guess").status_code == 401
 
 
-def test_from_another_machine_nobody_guesses_on_when_braked(tmp_path: Path) -> None:
+def test_clients_on_other_machines_cannot_keep_guessing_while_throttled(tmp_path: Path) -> None:
     harness = DashboardHarness(tmp_path, host="0.0.0.0", own_token="a token of my own")
     far = {"REMOTE_ADDR": "192.0.2.7"}
     for _ in range(5):
@@ -175,14 +177,14 @@ def test_forwarded_headers_change_nothing(harness: DashboardHarness) -> None:
         assert harness.get("/api/status", Host="evil.example", **{name: "127.0.0.1"}).status_code == 400
 
 
-def test_beyond_loopback_numbers_are_taken_and_names_are_not() -> None:
+def test_beyond_loopback_ip_addresses_are_accepted_and_names_are_not() -> None:
     assert host_is_ours("192.168.1.5:8765", "0.0.0.0")
     assert host_is_ours("[fe80::1]:8765", "::")
     assert not host_is_ours("rebound.example:8765", "0.0.0.0")
     assert not host_is_ours("192.168.1.5:8765", "127.0.0.1")
 
 
-def test_without_authentication_the_other_checks_stay(tmp_path: Path) -> None:
+def test_without_authentication_the_other_checks_remain(tmp_path: Path) -> None:
     harness = DashboardHarness(tmp_path, open_to_all=True)
     assert harness.get("/api/status", Authorization=None).get_json()["auth"] == "none"
     assert harness.get("/api/status", Authorization=None, Host="evil").status_code == 400

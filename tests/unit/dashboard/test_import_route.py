@@ -1,4 +1,4 @@
-"""Importing and exporting from the browser: reports change nothing, a request keeps the text, limits are sentences."""
+"""Importing and exporting in the browser: reports change nothing, a request keeps the text, limits are explained."""
 
 from __future__ import annotations
 
@@ -37,13 +37,15 @@ def test_the_report_has_the_declared_shape_and_changes_nothing(harness: Dashboar
     assert (harness.db.control.pending(), harness.db.tasks.counts()) == ([], {})
 
 
-def test_the_request_keeps_the_text_beside_its_row(harness: DashboardHarness) -> None:
+def test_the_request_stores_the_text_next_to_its_row(harness: DashboardHarness) -> None:
     response = harness.post("/api/import", {"text": PLAN, "name": "plan.md", "format": "checklist"})
     assert response.status_code == 202
     row = harness.db.control.get(response.get_json()["control_id"])
     assert (row.verb, row.target, dict(row.argument)) == (Verb.IMPORT, "", {"name": "plan.md", "format": "checklist"})
     assert harness.db.control.text(row.id) == PLAN
-    assert PLAN not in json.dumps(harness.get("/api/control").get_json()), "the audit names it and does not repeat it"
+    assert PLAN not in json.dumps(harness.get("/api/control").get_json()), (
+        "the audit log names it and does not repeat it"
+    )
 
 
 def test_the_columns_of_the_settings_are_used(tmp_path: Path) -> None:
@@ -66,7 +68,7 @@ def test_the_columns_of_the_settings_are_used(tmp_path: Path) -> None:
         ({"text": "x", "format": "docx"}, "unknown format"),
     ],
 )
-def test_what_cannot_be_imported_is_refused_in_words(
+def test_a_text_that_cannot_be_imported_is_refused_with_the_reason(
     harness: DashboardHarness, path: str, body: dict[str, object], said: str
 ) -> None:
     response = harness.post(path, body)
@@ -75,12 +77,12 @@ def test_what_cannot_be_imported_is_refused_in_words(
     assert harness.db.control.pending() == []
 
 
-def test_a_text_of_the_largest_size_fits_into_a_request_however_it_is_escaped(harness: DashboardHarness) -> None:
+def test_a_text_of_the_maximum_size_fits_into_a_request_however_it_is_escaped(harness: DashboardHarness) -> None:
     text = '- [ ] "\\\n' * (MAX_BYTES // 9)
     assert harness.post("/api/import", {"text": text}).status_code == 202
 
 
-def test_an_export_is_a_task_file_of_all_tasks_or_of_a_status(harness: DashboardHarness) -> None:
+def test_an_export_is_a_task_file_of_all_tasks_or_of_one_status(harness: DashboardHarness) -> None:
     harness.add("a", TaskSpec(id="b", name="B", status=Status.FAILED))
     shown = harness.get("/api/export").get_json()
     assert not list(PayloadTypes(TYPES).faults("Exported", shown))
@@ -90,7 +92,7 @@ def test_an_export_is_a_task_file_of_all_tasks_or_of_a_status(harness: Dashboard
     assert harness.get("/api/export?status=nonsense").status_code == 400
 
 
-def test_an_export_accepts_several_statuses_as_the_list_of_tasks_does(harness: DashboardHarness) -> None:
+def test_an_export_accepts_several_statuses_like_the_list_of_tasks(harness: DashboardHarness) -> None:
     harness.add("a", TaskSpec(id="b", name="B", status=Status.FAILED), TaskSpec(id="c", name="C", status=Status.HELD))
     shown = harness.get("/api/export?status=failed,held").get_json()
     assert [task.id for task in read_task_file(None, shown["text"].encode()).tasks] == ["b", "c"]

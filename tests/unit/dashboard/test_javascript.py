@@ -1,4 +1,4 @@
-"""The unit tests of the page run by `node --test`; what the server sends has the shapes that the page expects."""
+"""The page's unit tests run by `node --test`; the server's payloads have the shapes that the page expects."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_page_declares_exactly_what_the_server_sends(tmp_path: Path) -> None
     assert not faults
 
 
-def test_a_field_that_only_one_side_knows_is_found(tmp_path: Path) -> None:
+def test_a_field_that_only_one_side_declares_is_found(tmp_path: Path) -> None:
     types = tmp_path / "types.d.ts"
     types.write_text(
         "declare namespace Api {\n  interface A {\n    b: number | null;\n    c?: B[];\n  }\n\n"

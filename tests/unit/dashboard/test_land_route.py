@@ -1,4 +1,4 @@
-"""Landing into your branches by the dashboard: previews that change nothing, and requests that name what was shown."""
+"""Landing into your branches from the dashboard: previews change nothing, and requests name what was shown."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_preview_has_the_declared_shape(harness: DashboardHarness, project: 
     assert list(types.faults("Branches", harness.get("/api/landing/branches").get_json())) == []
 
 
-def test_what_is_not_included_is_named_by_its_state(harness: DashboardHarness, project: Run) -> None:
+def test_work_that_is_not_included_is_listed_with_its_status(harness: DashboardHarness, project: Run) -> None:
     statuses = (Status.APPROVED, Status.COMPLETED, Status.CANCELLED, Status.HELD, Status.FAILED)
     harness.add(*(f"t{number}" for number in range(20)))
     with harness.db.connection.transaction():
@@ -57,30 +57,30 @@ def test_what_is_not_included_is_named_by_its_state(harness: DashboardHarness, p
         "held": 1,
         "not started": 15,
     }
-    assert shown[-1]["ids"] == [f"t{number}" for number in range(5, 15)], "the first ones"
+    assert shown[-1]["ids"] == [f"t{number}" for number in range(5, 15)], "the first ones are listed"
 
 
-def test_without_worktrees_there_is_nothing_to_look_at(harness: DashboardHarness) -> None:
+def test_without_worktrees_there_is_nothing_to_preview(harness: DashboardHarness) -> None:
     for path in ("branches", "preview?into=main"):
         response = harness.get(f"/api/landing/{path}")
         assert response.status_code == 409, path
         assert "no integration branch" in response.get_json()["error"]["message"]
 
 
-def test_a_repository_that_is_gone_is_reported_in_words(harness: DashboardHarness, project: Run) -> None:
+def test_a_missing_repository_is_reported_with_a_message(harness: DashboardHarness, project: Run) -> None:
     project.root.rename(project.folder / "elsewhere")
     response = harness.get("/api/landing/preview?into=main")
     assert response.status_code == 409
     assert "does not exist" in response.get_json()["error"]["message"]
 
 
-def test_a_damaged_repository_is_reported_in_words(harness: DashboardHarness, project: Run) -> None:
+def test_a_damaged_repository_is_reported_with_a_message(harness: DashboardHarness, project: Run) -> None:
     (project.root / ".git" / "HEAD").write_text("nonsense")
     assert harness.get("/api/landing/preview?into=main").status_code == 409
 
 
 @pytest.mark.parametrize("name", ["", "--force", "no\nbranch", "x" * 500])
-def test_what_is_no_branch_is_refused(harness: DashboardHarness, project: Run, name: str) -> None:
+def test_an_invalid_branch_name_is_refused(harness: DashboardHarness, project: Run, name: str) -> None:
     assert (
         harness.client.get("/api/landing/preview", query_string={"into": name}, headers=harness.headers()).status_code
         == 400
@@ -90,7 +90,7 @@ def test_what_is_no_branch_is_refused(harness: DashboardHarness, project: Run, n
 
 
 @pytest.mark.parametrize("name", ["nope", "a..b", "refs/heads/main", "main~1", "HEAD"])
-def test_a_branch_that_is_not_there_is_not_found(harness: DashboardHarness, project: Run, name: str) -> None:
+def test_a_missing_branch_is_not_found(harness: DashboardHarness, project: Run, name: str) -> None:
     assert harness.client.get(
         "/api/landing/preview", query_string={"into": name}, headers=harness.headers()
     ).status_code in (
@@ -113,7 +113,7 @@ def test_landing_writes_its_row_and_nothing_else(harness: DashboardHarness, proj
 @pytest.mark.parametrize(
     "body", [{"into": "main"}, {"tip": SHA}, {"into": SHA, "tip": "HEAD"}, {"undo": True}, {"into": 1}]
 )
-def test_commits_are_ids_as_the_preview_gives_them(harness: DashboardHarness, body: dict[str, object]) -> None:
+def test_commits_are_given_as_ids_from_the_preview(harness: DashboardHarness, body: dict[str, object]) -> None:
     assert harness.post("/api/land", {"branch": "main", **body}).status_code == 400
     assert harness.db.control.pending() == []
 

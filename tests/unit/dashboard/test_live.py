@@ -1,4 +1,4 @@
-"""Open pages hear of every commit soon, in few messages; the slow are dropped and the many are capped."""
+"""Open pages are notified of every commit soon, in few messages; slow pages are dropped and their number is capped."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def live(harness: DashboardHarness) -> Live:
 
 def heard(page: Subscriber) -> dict[str, object]:
     message = page.next(DEADLINE_S)
-    assert message, "nothing was heard"
+    assert message, "no message arrived"
     found: dict[str, object] = json.loads(message)
     return found
 
 
-def test_a_look_reports_a_commit_once(harness: DashboardHarness, live: Live) -> None:
+def test_a_commit_is_reported_once(harness: DashboardHarness, live: Live) -> None:
     assert live.look() is not None
     assert live.look() is None
     harness.take()
@@ -51,7 +51,7 @@ def test_a_look_reports_a_commit_once(harness: DashboardHarness, live: Live) -> 
     assert live.look() is None
 
 
-def test_a_page_gets_the_state_first_and_what_it_missed(harness: DashboardHarness, live: Live) -> None:
+def test_a_page_gets_the_state_first_and_then_what_it_missed(harness: DashboardHarness, live: Live) -> None:
     since = harness.db.events.last_id()
     harness.take()
     state, missed = (json.loads(text) for text in live.first(since))
@@ -61,7 +61,7 @@ def test_a_page_gets_the_state_first_and_what_it_missed(harness: DashboardHarnes
     assert json.loads(live.first(since + 1000)[1])["type"] == "reset"
 
 
-def test_a_commit_is_heard_soon(harness: DashboardHarness, live: Live) -> None:
+def test_a_commit_is_reported_soon(harness: DashboardHarness, live: Live) -> None:
     page = live.follow(None)
     heard(page)
     time_left = time.monotonic() + DEADLINE_S
@@ -73,7 +73,7 @@ def test_a_commit_is_heard_soon(harness: DashboardHarness, live: Live) -> None:
     live.leave(page)
 
 
-def test_many_commits_come_in_few_messages(harness: DashboardHarness, live: Live) -> None:
+def test_many_commits_are_reported_in_few_messages(harness: DashboardHarness, live: Live) -> None:
     page = live.follow(None)
     heard(page)
     began = time.monotonic()
@@ -87,7 +87,9 @@ def test_many_commits_come_in_few_messages(harness: DashboardHarness, live: Live
     live.leave(page)
 
 
-def test_a_page_that_does_not_read_is_dropped_and_others_hear_on(harness: DashboardHarness, live: Live) -> None:
+def test_a_page_that_does_not_read_is_dropped_and_others_still_get_messages(
+    harness: DashboardHarness, live: Live
+) -> None:
     slow, quick = live.follow(None), live.follow(None)
     for n in range(QUEUE_LENGTH + 4):
         live._tell(f"{n}")
@@ -98,7 +100,7 @@ def test_a_page_that_does_not_read_is_dropped_and_others_hear_on(harness: Dashbo
     live.end()
 
 
-def test_the_watch_rests_when_nobody_follows(harness: DashboardHarness, live: Live) -> None:
+def test_polling_pauses_while_no_page_is_open(harness: DashboardHarness, live: Live) -> None:
     page = live.follow(None)
     heard(page)
     live.leave(page)
@@ -112,7 +114,7 @@ def test_the_watch_rests_when_nobody_follows(harness: DashboardHarness, live: Li
     live.end()
 
 
-def test_places_are_capped_and_given_back(live: Live) -> None:
+def test_places_are_capped_and_released(live: Live) -> None:
     assert live.take_place()
     assert live.take_place()
     assert not live.take_place()
@@ -122,7 +124,7 @@ def test_places_are_capped_and_given_back(live: Live) -> None:
     assert not live.take_place()
 
 
-def test_the_end_wakes_a_page_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopping_wakes_a_page_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("swarm_dashboard.live.live_updates.LISTEN_S", 6 * DEADLINE_S)
     page, sent = Subscriber(None), queue.Queue[str]()
     thread = threading.Thread(target=serve, args=(page, sent.put, lambda: True, ["first"]))
@@ -133,7 +135,7 @@ def test_the_end_wakes_a_page_that_waits(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not thread.is_alive()
 
 
-def test_a_worker_that_is_told_to_stop_drops_its_pages(harness: DashboardHarness, live: Live) -> None:
+def test_a_worker_that_is_asked_to_stop_drops_its_pages(harness: DashboardHarness, live: Live) -> None:
     worker = EndingWorker.__new__(EndingWorker)
     worker.wsgi, worker.booted, worker.alive = harness.app, True, True
     worker.method_queue = SimpleNamespace(defer=lambda *_: None)

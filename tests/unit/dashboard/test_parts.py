@@ -1,4 +1,4 @@
-"""The small parts: settings that would expose too much, ports, tickets, and redacted answers."""
+"""Small parts: settings that would expose too much, ports, tickets, and redacted responses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def configured(tmp_path: Path, **environ: str) -> DashboardConfig:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "box.example"])
-def test_other_machines_are_let_in_only_with_a_token_of_ones_own(tmp_path: Path, host: str) -> None:
+def test_other_machines_are_allowed_only_with_your_own_token(tmp_path: Path, host: str) -> None:
     with pytest.raises(ConfigError, match="other machines"):
         configured(tmp_path, SWARM_DASHBOARD_HOST=host)
     own = {"SWARM_DASHBOARD_TOKEN": "a long enough token"}
@@ -42,12 +42,12 @@ def test_a_short_token_is_refused(tmp_path: Path) -> None:
         configured(tmp_path, SWARM_DASHBOARD_TOKEN="secret")
 
 
-def test_only_a_port_that_was_named_is_asked_for(tmp_path: Path) -> None:
+def test_only_the_configured_port_is_used(tmp_path: Path) -> None:
     assert not configured(tmp_path).port_is_asked
     assert configured(tmp_path, SWARM_DASHBOARD_PORT="9000").port_is_asked
 
 
-def test_a_taken_port_moves_on_unless_it_was_asked_for(tmp_path: Path) -> None:
+def test_the_default_port_falls_back_to_the_next_free_one(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -61,7 +61,7 @@ def test_a_taken_port_moves_on_unless_it_was_asked_for(tmp_path: Path) -> None:
     assert moved > port
 
 
-def test_no_part_of_an_answer_waits_for_an_acknowledgement(tmp_path: Path) -> None:
+def test_no_part_of_a_response_waits_for_an_acknowledgement(tmp_path: Path) -> None:
     config = DashboardConfig(db=tmp_path / "tasks.db", port=0)
     with open_listener(config) as listener, socket.create_connection(address_of(listener)):
         accepted, _ = listener.accept()
@@ -69,11 +69,11 @@ def test_no_part_of_an_answer_waits_for_an_acknowledgement(tmp_path: Path) -> No
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_a_ticket_opens_once_and_not_for_long() -> None:
+def test_a_ticket_opens_one_socket_and_expires_soon() -> None:
     clock = ManualClock()
     access = Access(lambda: "token", clock)
     ticket = access.new_ticket("live")
-    assert set(ticket) <= set(hexdigits)  # with other letters it may look like a key, and be redacted on its way
+    assert set(ticket) <= set(hexdigits)  # with other letters it may look like a key, and would be redacted
     assert access.use_ticket("live", ticket)
     assert not access.use_ticket("live", ticket)
     assert not access.use_ticket("report", access.new_ticket("live"))
@@ -94,13 +94,13 @@ def test_a_ticket_opens_once_and_not_for_long() -> None:
         "half a \udc80 character",
     ],
 )
-def test_secrets_are_redacted_at_every_depth_of_an_answer(secret: str) -> None:
+def test_secrets_are_redacted_at_every_depth_of_a_response(secret: str) -> None:
     redaction = Redaction({"MY_API_KEY": secret})
     shown = json.loads(written(redaction, {"a": [{"b": f"before {secret} after"}], secret: 1, "password": "two words"}))
     assert shown == {"a": [{"b": f"before {MARK} after"}], MARK: 1, "password": MARK}
 
 
-def test_a_query_is_read_into_its_parts() -> None:
+def test_a_query_is_parsed_into_its_parts() -> None:
     wanted = parse('fix "two words" status:failed PHASE:"the build" id:2.6', status="held", phase="x", now_ms=0)
     assert wanted.words == ("fix", "two words")
     assert wanted.statuses == (Status.FAILED,)
@@ -109,7 +109,7 @@ def test_a_query_is_read_into_its_parts() -> None:
     assert parse("", now_ms=0).needs_search is False
 
 
-def test_what_reads_cannot_write(tmp_path: Path) -> None:
+def test_a_reading_connection_cannot_write(tmp_path: Path) -> None:
     with TaskDatabase(tmp_path / "tasks.db"):
         reader = Reader(tmp_path / "tasks.db", ManualClock())
         with pytest.raises(DatabaseError):
@@ -121,7 +121,7 @@ def test_what_reads_cannot_write(tmp_path: Path) -> None:
         reader.close()
 
 
-def test_a_replaced_database_is_opened_again(tmp_path: Path) -> None:
+def test_a_replaced_database_is_reopened(tmp_path: Path) -> None:
     path = tmp_path / "tasks.db"
     TaskDatabase(path).close()
     reader = Reader(path, ManualClock())

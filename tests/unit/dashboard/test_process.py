@@ -1,4 +1,4 @@
-"""The real `swarm-dashboard` process: its port, its socket, and that it ends at once and with its owners."""
+"""The real `swarm-dashboard` process: its port, its socket, and that it ends at once and together with its parent."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def connect(running: RunningDashboard, *, origin: str | None = None, key: str | 
     return websocket.create_connection(f"{url}/ws?ticket={key}", origin=origin or running.url, timeout=10)
 
 
-def test_the_socket_shows_the_state_and_then_each_commit(harness: QueueHarness, running: RunningDashboard) -> None:
+def test_the_socket_sends_the_state_and_then_each_commit(harness: QueueHarness, running: RunningDashboard) -> None:
     line = connect(running)
     assert json.loads(line.recv())["type"] == "status"
     watch = Stopwatch()
@@ -90,7 +90,7 @@ def test_the_socket_refuses_a_missing_origin_and_a_foreign_host(running: Running
         websocket.create_connection(url, host="evil.example", origin="http://evil.example", timeout=10)
 
 
-def test_a_ticket_opens_one_socket_only(running: RunningDashboard) -> None:
+def test_a_ticket_opens_only_one_socket(running: RunningDashboard) -> None:
     key = ticket(running)
     connect(running, key=key).close()
     for bad in (key, "", "wrong"):
@@ -98,7 +98,7 @@ def test_a_ticket_opens_one_socket_only(running: RunningDashboard) -> None:
             connect(running, key=bad)
 
 
-def test_one_socket_more_than_allowed_is_refused_and_the_rest_continues(running: RunningDashboard) -> None:
+def test_one_socket_more_than_allowed_is_refused_and_the_others_continue(running: RunningDashboard) -> None:
     with ExitStack() as stack:
         for _ in range(SOCKETS):
             line = connect(running)
@@ -109,7 +109,7 @@ def test_one_socket_more_than_allowed_is_refused_and_the_rest_continues(running:
         watch = Stopwatch()
         assert request(running, "/api/status")[0] == 200
         assert watch.own_s() < 2.0
-    # Their places are free again soon after they went.
+    # Their places are free again soon after they left.
     wait_for(lambda: _opens(running))
 
 
@@ -122,7 +122,7 @@ def _opens(running: RunningDashboard) -> bool:
 
 
 @pytest.mark.parametrize("to_group", [False, True])
-def test_it_is_gone_within_two_seconds_while_pages_are_open(
+def test_it_ends_within_two_seconds_while_pages_are_open(
     harness: QueueHarness, running: RunningDashboard, to_group: bool
 ) -> None:
     lines = [connect(running) for _ in range(3)]
@@ -144,7 +144,7 @@ def test_it_is_gone_within_two_seconds_while_pages_are_open(
     idle.close()
 
 
-def test_it_shows_where_it_is_and_answers_there(harness: QueueHarness, running: RunningDashboard) -> None:
+def test_it_prints_its_address_and_responds_there(harness: QueueHarness, running: RunningDashboard) -> None:
     service = harness.db.swarm.services()["dashboard"]
     assert service.process.pid == running.process.pid
     assert service.detail["url"] == running.url + "/"
@@ -152,7 +152,7 @@ def test_it_shows_where_it_is_and_answers_there(harness: QueueHarness, running: 
     assert running.token == harness.db.swarm.dashboard_token()
 
 
-def test_it_listens_on_one_loopback_port_only(running: RunningDashboard) -> None:
+def test_it_listens_only_on_one_loopback_port(running: RunningDashboard) -> None:
     wait_for(lambda: _answers(running.url + "/"))
     master = psutil.Process(running.process.pid)
     found = {
@@ -165,7 +165,7 @@ def test_it_listens_on_one_loopback_port_only(running: RunningDashboard) -> None
     assert found == {("127.0.0.1", int(running.url.rpartition(":")[2]))}
 
 
-def test_a_port_that_was_asked_for_and_is_taken_is_an_error(harness: QueueHarness, running: RunningDashboard) -> None:
+def test_a_configured_port_that_is_taken_is_an_error(harness: QueueHarness, running: RunningDashboard) -> None:
     port = running.url.rpartition(":")[2]
     ended = subprocess.run(
         [sys.executable, "-m", "swarm_dashboard", "--db", str(harness.path), "--port", port],
@@ -178,7 +178,7 @@ def test_a_port_that_was_asked_for_and_is_taken_is_an_error(harness: QueueHarnes
     assert "Traceback" not in ended.stderr
 
 
-def test_serving_the_world_without_a_token_of_ones_own_is_refused(harness: QueueHarness) -> None:
+def test_serving_other_machines_without_your_own_token_is_refused(harness: QueueHarness) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "swarm_dashboard", "--db", str(harness.path), "--host", "0.0.0.0"],
         capture_output=True,
@@ -190,8 +190,8 @@ def test_serving_the_world_without_a_token_of_ones_own_is_refused(harness: Queue
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_it_ends_with_its_owner(harness: QueueHarness, number: signal.Signals) -> None:
-    """The owner is a shell that runs the dashboard as supervisord would."""
+def test_it_ends_with_its_parent(harness: QueueHarness, number: signal.Signals) -> None:
+    """The parent is a shell that runs the dashboard as supervisord would."""
     script = "import os, subprocess, sys; subprocess.run(sys.argv[1:])"
     command = [sys.executable, "-c", script, sys.executable, "-m", "swarm_dashboard"]
     command += ["--db", str(harness.path), "--port", "0"]
@@ -208,7 +208,7 @@ def test_it_ends_with_its_owner(harness: QueueHarness, number: signal.Signals) -
         owner.kill()
 
 
-def test_without_its_master_the_port_is_free_at_once(running: RunningDashboard) -> None:
+def test_after_the_death_of_its_master_the_port_is_free_at_once(running: RunningDashboard) -> None:
     [worker] = wait_for(lambda: psutil.Process(running.process.pid).children())
     wait_for(lambda: _answers(running.url + "/"))
     running.process.kill()

@@ -1,4 +1,4 @@
-"""Outcomes of requests and new log lines are pushed to open pages: each once, soon, and only to those concerned."""
+"""Outcomes of requests and new log lines are pushed to open pages: each once, soon, and only where needed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def ask(harness: DashboardHarness, target: str = "1") -> int:
     return harness.db.control.request(Verb.HOLD, target, {}, actor="dashboard")
 
 
-def test_an_outcome_is_pushed_once_when_it_is_there(harness: DashboardHarness, live: Live) -> None:
+def test_an_outcome_is_pushed_once_as_soon_as_it_exists(harness: DashboardHarness, live: Live) -> None:
     assert pushed(live) == []
     row = ask(harness)
     assert pushed(live) == []
@@ -51,7 +51,7 @@ def test_an_outcome_is_pushed_once_when_it_is_there(harness: DashboardHarness, l
     assert pushed(live) == []
 
 
-def test_requests_that_were_handled_between_two_looks_are_pushed_too(harness: DashboardHarness, live: Live) -> None:
+def test_requests_handled_between_two_polls_are_pushed_too(harness: DashboardHarness, live: Live) -> None:
     earlier = ask(harness)
     assert pushed(live) == []
     rows = [ask(harness, "2"), ask(harness, "3"), earlier]
@@ -60,7 +60,7 @@ def test_requests_that_were_handled_between_two_looks_are_pushed_too(harness: Da
     assert [outcome["id"] for outcome in pushed(live)] == sorted(rows)
 
 
-def test_a_request_that_no_reaper_took_is_pushed_as_expired(harness: DashboardHarness, live: Live) -> None:
+def test_a_request_that_no_reaper_handled_is_pushed_as_expired(harness: DashboardHarness, live: Live) -> None:
     assert pushed(live) == []
     ask(harness)
     assert pushed(live) == []
@@ -68,7 +68,7 @@ def test_a_request_that_no_reaper_took_is_pushed_as_expired(harness: DashboardHa
     assert [outcome["status"] for outcome in pushed(live)] == ["expired"]
 
 
-def test_old_outcomes_are_not_pushed_to_a_page_that_comes_later(harness: DashboardHarness) -> None:
+def test_old_outcomes_are_not_pushed_to_a_page_opened_later(harness: DashboardHarness) -> None:
     row = ask(harness)
     harness.db.control.answer(row, "done", "held", by="reaper")
     reading = live_of(harness.app)._reader()
@@ -77,7 +77,7 @@ def test_old_outcomes_are_not_pushed_to_a_page_that_comes_later(harness: Dashboa
     assert outcomes.fresh(reading) == []
 
 
-def test_an_outcome_does_not_wait_for_the_gap_between_states(harness: DashboardHarness, live: Live) -> None:
+def test_an_outcome_does_not_wait_for_the_pause_between_states(harness: DashboardHarness, live: Live) -> None:
     page = live.follow(None)
     waits = []
     for _ in range(5):
@@ -114,13 +114,13 @@ def lines(live: Live, page: Subscriber) -> list[dict[str, Any]]:
 
 
 def a_page(live: Live) -> Subscriber:
-    """One that is followed by nothing but the test's own calls."""
+    """A page that receives nothing but the results of the test's own calls."""
     page = Subscriber(None)
     live._pages.add(page)
     return page
 
 
-def test_a_page_gets_the_lines_that_it_lacks_and_no_others(harness: DashboardHarness, live: Live) -> None:
+def test_a_page_gets_only_the_lines_that_it_lacks(harness: DashboardHarness, live: Live) -> None:
     task, session = log_of(harness)
     write = harness.db.output.append
     write(session, [(1, b"one\ntwo\nthr")], position=0, limit_bytes=10**6)
@@ -135,7 +135,7 @@ def test_a_page_gets_the_lines_that_it_lacks_and_no_others(harness: DashboardHar
     assert other.next(0) is None
 
 
-def test_a_page_far_behind_is_told_how_much_there_is(harness: DashboardHarness, live: Live) -> None:
+def test_a_page_far_behind_gets_only_the_number_of_lines(harness: DashboardHarness, live: Live) -> None:
     task, session = log_of(harness)
     harness.db.output.append(session, [(1, b"x\n" * (2 * MOST_LINES))], position=0, limit_bytes=10**6)
     page = a_page(live)
@@ -144,21 +144,21 @@ def test_a_page_far_behind_is_told_how_much_there_is(harness: DashboardHarness, 
     assert (message["total"], message["lines"]) == (2 * MOST_LINES, [])
 
 
-def test_nothing_is_pushed_before_all_of_a_log_was_counted(
+def test_nothing_is_pushed_before_the_whole_log_was_counted(
     harness: DashboardHarness, live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A page that knows more lines than were counted so far would take them for dropped."""
+    """A page that knows more lines than were counted so far would consider them dropped."""
     task, session = log_of(harness)
     for number in range(3):
         harness.db.output.append(session, [(1, b"x\n" * 9)], position=18 * number, limit_bytes=10**6)
     page = a_page(live)
     follows(page, task, session, have=27)
-    monkeypatch.setattr(log_tails, "INDEX_TIME_MS", -1)  # one piece at a time
+    monkeypatch.setattr(log_tails, "INDEX_TIME_MS", -1)  # one chunk at a time
     seen = [lines(live, page) for _ in range(4)]
     assert [message["total"] for messages in seen for message in messages] == [27]
 
 
-def test_what_a_page_says_is_bounded_and_nonsense_is_ignored(harness: DashboardHarness, live: Live) -> None:
+def test_input_from_a_page_is_bounded_and_nonsense_is_ignored(harness: DashboardHarness, live: Live) -> None:
     one = {"task": "1", "attempt": 1, "session": 1, "have": 0}
     assert len(wanted_by(json.dumps({"logs": [one] * 50})) or ()) == MOST_LOGS
     page = a_page(live)

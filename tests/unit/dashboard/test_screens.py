@@ -1,4 +1,4 @@
-"""What the routes behind Needs you, Failures, Landing and Health tell, and what an operator is woken by."""
+"""The routes behind Inbox, Failures, Landing and Health, and what alerts an operator."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read(harness: DashboardHarness, path: str) -> dict[str, Any]:
     return body
 
 
-def test_what_is_held_says_why_and_what_usually_helps(harness: DashboardHarness) -> None:
+def test_each_held_task_has_its_reason_and_the_action_that_usually_helps(harness: DashboardHarness) -> None:
     harness.add("killed", "unreadable", "by a person", TaskSpec(id="imported", name="i", status=Status.HELD))
     harness.settle(harness.start(), AttemptResult(outcome=Outcome.KILLED))
     harness.run(failed(FailureClass.UNREADABLE, "prose"))
@@ -48,7 +48,7 @@ def test_what_is_held_says_why_and_what_usually_helps(harness: DashboardHarness)
     assert (body["total"], body["cursor"]) == (4, None)
 
 
-def test_the_inbox_counts_what_it_lists_the_same_for_every_screen(harness: DashboardHarness) -> None:
+def test_the_inbox_count_matches_its_list_on_every_screen(harness: DashboardHarness) -> None:
     def counts() -> dict[str, int]:
         status, inbox = read(harness, "/api/status"), read(harness, "/api/needs")
         assert status["needs"] == inbox["counts"]
@@ -114,7 +114,7 @@ def test_the_tasks_of_a_problem_are_found_and_retried_together(harness: Dashboar
 
 
 def approve(harness: DashboardHarness, *ids: str) -> None:
-    """Have tasks pass with a commit each, on a branch that the swarm lands on."""
+    """Let tasks pass with a commit each, on a branch that the swarm lands on."""
     harness.db.landings.adopt(
         repository="/r/.git", ref="refs/heads/swarm/integration", person_ref="refs/heads/main", tip=SHA
     )
@@ -123,7 +123,7 @@ def approve(harness: DashboardHarness, *ids: str) -> None:
         harness.settle(harness.start(), COMMITTED)
 
 
-def test_the_landing_queue_shows_whose_turn_it_is_and_what_has_landed(harness: DashboardHarness) -> None:
+def test_the_landing_queue_shows_whose_turn_it_is_and_landed_work(harness: DashboardHarness) -> None:
     assert read(harness, "/api/landing")["integration"] is None
     approve(harness, "1", "2", "3")
     landing = harness.db.landings.claim(harness.claimant())
@@ -149,7 +149,7 @@ def test_the_landing_queue_shows_whose_turn_it_is_and_what_has_landed(harness: D
     ]
 
 
-def test_what_has_not_landed_for_ten_minutes_is_a_warning(harness: DashboardHarness) -> None:
+def test_work_that_has_not_landed_for_ten_minutes_is_a_warning(harness: DashboardHarness) -> None:
     approve(harness, "1")
     assert not read(harness, "/api/landing")["late"]
     harness.clock.pass_s(LANDING_LATE_MS / 1000 + 1)
@@ -175,7 +175,7 @@ def test_a_stopped_branch_is_bad_and_a_pause_is_a_warning(harness: DashboardHarn
     assert read(harness, "/api/landing")["integration"]["state"] == "stopped"
 
 
-def test_health_asks_for_a_reaper_and_for_workers_where_tasks_wait(harness: DashboardHarness) -> None:
+def test_health_requires_a_reaper_and_workers_if_tasks_are_waiting(harness: DashboardHarness) -> None:
     assert levels(harness)["reaper"] == Level.BAD
     harness.add("1")
     assert levels(harness)["workers"] == Level.WARN
@@ -206,7 +206,7 @@ def test_health_asks_for_a_reaper_and_for_workers_where_tasks_wait(harness: Dash
         ({"process": None, "pid": None, "name": None}, None),
     ],
 )
-def test_health_shows_whatever_a_reaper_has_written_of_a_stuck_writer(
+def test_health_accepts_any_data_of_a_reaper_about_a_stuck_writer(
     harness: DashboardHarness, stuck: dict[str, object], command: str | None
 ) -> None:
     harness.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "stuck_writer": stuck})
@@ -223,7 +223,7 @@ def test_health_reports_a_process_that_keeps_the_write_lock(harness: DashboardHa
     assert 'level="ok"' not in metrics(harness)
 
 
-def test_the_pulse_counts_failures_of_the_last_hour_and_not_what_people_cut_short(harness: DashboardHarness) -> None:
+def test_the_pulse_counts_failures_of_the_last_hour_and_not_interruptions_by_users(harness: DashboardHarness) -> None:
     harness.add(*(TaskSpec(id=str(n), name="n", max_retries=0) for n in range(6)))
     harness.run(failed(FailureClass.QUALITY, "too long ago"))
     harness.clock.pass_s(3700)
@@ -235,7 +235,7 @@ def test_the_pulse_counts_failures_of_the_last_hour_and_not_what_people_cut_shor
     assert 'swarm_recent_attempts{outcome="failed"} 1.0' in metrics(harness)
 
 
-def test_the_pulse_shows_how_long_the_oldest_ready_task_waits(harness: DashboardHarness) -> None:
+def test_the_pulse_shows_how_long_the_oldest_ready_task_has_waited(harness: DashboardHarness) -> None:
     assert read(harness, "/api/status")["pulse"]["oldest_ready_at"] is None
     harness.add("1", "2")
     harness.clock.pass_s(90)
@@ -243,7 +243,7 @@ def test_the_pulse_shows_how_long_the_oldest_ready_task_waits(harness: Dashboard
     assert "swarm_oldest_ready_seconds 90.0" in metrics(harness)
 
 
-def test_spend_is_null_until_an_agent_reports_it_and_is_summed_once_per_attempt(harness: DashboardHarness) -> None:
+def test_cost_is_null_until_an_agent_reports_it_and_is_summed_once_per_attempt(harness: DashboardHarness) -> None:
     harness.add("1", "2", "3")
     harness.run()
     assert read(harness, "/api/status")["pulse"]["spend"] is None
@@ -251,10 +251,10 @@ def test_spend_is_null_until_an_agent_reports_it_and_is_summed_once_per_attempt(
         harness.run(AttemptResult(outcome=Outcome.PASSED, tokens=100, cost_usd=cost))
     assert read(harness, "/api/status")["pulse"]["spend"] == {"cost_usd": 0.75, "tokens": 200, "attempts": 2}
     harness.add("4", clear=True, force=True)
-    assert 'swarm_spend_usd{agent_cli="command"} 0.75' in metrics(harness), "a cleared queue does not give money back"
+    assert 'swarm_spend_usd{agent_cli="command"} 0.75' in metrics(harness), "clearing the queue does not refund costs"
 
 
-def test_a_program_that_looks_for_life_is_told_when_the_file_is_gone(harness: DashboardHarness) -> None:
+def test_the_health_check_reports_a_missing_file(harness: DashboardHarness) -> None:
     assert harness.client.get("/healthz", headers={"Host": "localhost"}).status_code == 200
     harness.path.rename(harness.path.with_suffix(".away"))
     assert harness.client.get("/healthz", headers={"Host": "localhost"}).status_code == 503

@@ -1,4 +1,4 @@
-"""Settings are shown without what may be secret; tasks are added and edited by requests."""
+"""Settings are shown without possible secrets; tasks are added and edited by requests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_settings_are_listed_with_their_meaning_and_without_secrets(tmp_path: Pa
     assert rows["checks"]["value"] == "make lint, make test"
 
 
-def test_of_a_structured_setting_only_its_size_is_shown() -> None:
+def test_only_the_size_of_a_structured_setting_is_shown() -> None:
     assert plain({"builder": ({"env": {"KEY": SECRET}},)}) == "1 set"
     assert plain(({"url": f"https://x/{SECRET}"}, {"url": "y"})) == "2 set"
     assert plain({}) is None
@@ -47,7 +47,7 @@ def test_a_task_is_added_and_edited_by_requests(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "body"), [("/api/tasks", {}), ("/api/tasks", {"task": []}), ("/api/tasks/1/edit", {})]
 )
-def test_what_is_no_task_is_refused_at_once(tmp_path: Path, path: str, body: dict[str, object]) -> None:
+def test_an_invalid_task_is_refused_at_once(tmp_path: Path, path: str, body: dict[str, object]) -> None:
     harness = DashboardHarness(tmp_path)
     harness.add("1")
     assert harness.post(path, body).status_code == 400

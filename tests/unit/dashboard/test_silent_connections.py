@@ -1,4 +1,4 @@
-"""The real dashboard under five hundred connections that never finish a request: it answers everyone else."""
+"""The real dashboard under five hundred connections that never finish a request: it still serves others."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def open_page(running: RunningDashboard) -> websocket.WebSocket:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_silent_connections_hold_up_nobody(running: RunningDashboard, kind: str) -> None:
+def test_silent_connections_delay_no_other_client(running: RunningDashboard, kind: str) -> None:
     ask(running, "/healthz")
     with ExitStack() as stack:
         page = open_page(running)
@@ -85,11 +85,11 @@ def test_silent_connections_hold_up_nobody(running: RunningDashboard, kind: str)
         assert "control_id" in json.loads(ask(running, "/api/emergency-stop", {}))
         open_page(running).close()
         assert watch.own_s() < LIMIT_S
-        message = json.loads(page.recv())  # the open page hears of the control row
+        message = json.loads(page.recv())  # the open page is notified of the control row
         assert message["type"] in ("events", "tick")
 
 
-def test_a_slow_client_is_answered(running: RunningDashboard) -> None:
+def test_a_slow_client_gets_its_response(running: RunningDashboard) -> None:
     request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
     with connect(running, b"") as line:
         for start in range(0, len(request), 10):

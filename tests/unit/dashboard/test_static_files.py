@@ -72,7 +72,7 @@ def test_the_addresses_change_with_the_files(tmp_path: Path, change: str) -> Non
     assert f"/static/v-{files.version()}/app.js".encode() in files.page()
 
 
-def test_a_file_that_was_replaced_is_not_cached_as_part_of_the_earlier_version(tmp_path: Path) -> None:
+def test_a_replaced_file_is_not_cached_as_part_of_the_earlier_version(tmp_path: Path) -> None:
     files = two_files(tmp_path)
     before = files.version()
     assert files.is_current(before, "app.js")

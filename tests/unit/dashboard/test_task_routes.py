@@ -1,4 +1,4 @@
-"""The secondary requests of a task's screen: why it waits, what it changed, and its next prompt."""
+"""The secondary requests of a task's screen: why it waits, its changes, and its next prompt."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_change_is_shown_with_its_files_and_patch(harness: DashboardHarness) -
     assert shown["changed"] == {"files": 2, "added": 3, "deleted": 1}
 
 
-def test_of_very_many_files_the_first_ones_are_kept_and_all_are_counted(harness: DashboardHarness) -> None:
+def test_of_very_many_files_the_first_are_kept_and_all_are_counted(harness: DashboardHarness) -> None:
     many = tuple(
         FileChange(path=f"f{n}", change=Change.ADDED, old_path=None, added=1, deleted=0) for n in range(MAX_FILES + 5)
     )
@@ -62,10 +62,11 @@ def test_of_very_many_files_the_first_ones_are_kept_and_all_are_counted(harness:
     assert (len(change["files"]), change["file_count"]) == (MAX_FILES, MAX_FILES + 5)
 
 
-def test_the_next_prompt_is_what_the_next_attempt_gets(harness: DashboardHarness) -> None:
+def test_the_next_prompt_is_the_prompt_of_the_next_attempt(harness: DashboardHarness) -> None:
     assert "It works" in harness.get("/api/tasks/a/1/next-prompt").get_json()["prompt"]
     claim = harness.start()
-    assert harness.get("/api/tasks/a/1/next-prompt").get_json()["prompt"] is None  # it runs: it has its prompt already
+    # It runs, so it already has its prompt.
+    assert harness.get("/api/tasks/a/1/next-prompt").get_json()["prompt"] is None
     keep(harness, claim.attempt, Since.BASE)
     harness.settle(claim, failed(FailureClass.QUALITY, "tests are red", must_fix=("mind the order",)))
     shown = harness.get("/api/tasks/a/1/next-prompt").get_json()
@@ -76,7 +77,7 @@ def test_the_next_prompt_is_what_the_next_attempt_gets(harness: DashboardHarness
 
 
 def gave_up(harness: DashboardHarness, session: str, *, home: Path, cwd: Path) -> None:
-    """Let Amplifier fail at the next task, and keep a session there that can be gone on with."""
+    """Let Amplifier fail at the next task and keep a session there that can be resumed."""
     claim = harness.take()
     agent = Settings().builder_agent
     harness.db.queue.open_session(claim, role=Role.BUILDER, name=agent, stage=Stage.BUILDING, prompt="do it")
@@ -90,9 +91,7 @@ def gave_up(harness: DashboardHarness, session: str, *, home: Path, cwd: Path) -
 
 
 @pytest.mark.parametrize("subfolder", ["", "services/api"])
-def test_where_the_next_attempt_works_and_which_session_it_continues_with_is_reported(
-    tmp_path: Path, subfolder: str
-) -> None:
+def test_the_next_attempts_folder_and_resumed_session_are_reported(tmp_path: Path, subfolder: str) -> None:
     settings = Settings(db=tmp_path / "tasks.db")
     harness = DashboardHarness(tmp_path, environ={"HOME": str(tmp_path)}, settings=settings)
     harness.add("1")
@@ -115,7 +114,7 @@ def test_without_worktrees_the_next_attempt_works_in_the_project_root(tmp_path: 
     assert shown["resumes"] is None
 
 
-def test_why_it_waits_is_reported(harness: DashboardHarness) -> None:
+def test_the_reason_why_it_waits_is_reported(harness: DashboardHarness) -> None:
     shown = harness.get("/api/tasks/2/why").get_json()
     assert shown["status"] == "not_started"
     assert shown["reasons"][-1]["text"] == "it is ready; 1 ready task comes before it"

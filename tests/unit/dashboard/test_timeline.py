@@ -1,4 +1,4 @@
-"""What pictures of the last hours are drawn from: every attempt is in it, and however many there were, few blocks."""
+"""Data for the charts of the last hours: it covers every attempt with few blocks, however many there were."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def harness(tmp_path: Path) -> DashboardHarness:
 
 
 def shown(harness: DashboardHarness, query: str = "") -> dict[str, Any]:
-    harness.clock.pass_s(2)  # past what the last answer is kept for
+    harness.clock.pass_s(2)  # after the cached response has expired
     answer = harness.get(f"/api/timeline{query}")
     assert answer.status_code == 200, answer.get_json()
     found: dict[str, Any] = answer.get_json()
@@ -43,7 +43,7 @@ def run_for(
     harness.settle(claim, result)
 
 
-def test_each_attempt_is_a_block_on_its_workers_lane(harness: DashboardHarness) -> None:
+def test_each_attempt_is_a_block_in_its_workers_lane(harness: DashboardHarness) -> None:
     harness.add("1", "2", TaskSpec(id="3", name="three", max_retries=0))
     run_for(harness, 300)
     run_for(harness, 120, worker_id="worker-2")
@@ -60,7 +60,7 @@ def test_each_attempt_is_a_block_on_its_workers_lane(harness: DashboardHarness) 
     ]
 
 
-def test_a_block_shows_where_its_sessions_stood(harness: DashboardHarness) -> None:
+def test_a_block_shows_its_sessions(harness: DashboardHarness) -> None:
     harness.add("1")
     claim = harness.start()
     harness.clock.pass_s(200)
@@ -72,7 +72,7 @@ def test_a_block_shows_where_its_sessions_stood(harness: DashboardHarness) -> No
     assert parts == [("builder", 0), ("validator", 200)]
 
 
-def test_the_end_of_each_kind_has_a_word_of_its_own(harness: DashboardHarness) -> None:
+def test_each_kind_of_end_has_its_own_name(harness: DashboardHarness) -> None:
     ends = {
         "passed": PASSED,
         "failed": failed(FailureClass.QUALITY),
@@ -89,7 +89,7 @@ def test_the_end_of_each_kind_has_a_word_of_its_own(harness: DashboardHarness) -
     assert {block["task"]: block["kind"] for block in blocks} == {word: word for word in ends}
 
 
-def test_bars_distinguish_a_failure_that_was_retried_from_one_that_was_the_end(harness: DashboardHarness) -> None:
+def test_bars_distinguish_retried_failures_from_final_ones(harness: DashboardHarness) -> None:
     harness.add(TaskSpec(id="1", name="one", max_retries=1), "2")
     for result in (failed(FailureClass.QUALITY), failed(FailureClass.QUALITY), PASSED):
         run_for(harness, 60, result)
@@ -104,7 +104,7 @@ def test_bars_distinguish_a_failure_that_was_retried_from_one_that_was_the_end(h
     assert len(answer["bars"]) == 61
 
 
-def test_what_ran_before_the_range_and_still_runs_is_in_it(harness: DashboardHarness) -> None:
+def test_an_attempt_that_began_before_the_range_and_still_runs_is_included(harness: DashboardHarness) -> None:
     harness.add("1", "2")
     run_for(harness, 60)
     harness.start("worker-2")
@@ -115,7 +115,7 @@ def test_what_ran_before_the_range_and_still_runs_is_in_it(harness: DashboardHar
     assert len(shown(harness, "?range=24h")["lanes"][0]["blocks"]) == 1
 
 
-def test_a_cut_is_reported(harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_truncation_is_reported(harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     harness.add(*(str(n) for n in range(8)))
     for _ in range(8):
         run_for(harness, 60)
@@ -127,7 +127,7 @@ def test_a_cut_is_reported(harness: DashboardHarness, monkeypatch: pytest.Monkey
     assert cut["complete_from"] > cut["from"]
 
 
-def test_many_lanes_with_few_attempts_show_each_attempt_apart(
+def test_many_lanes_with_few_attempts_show_each_attempt_separately(
     harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [f"worker-{number}" for number in range(8)]
@@ -138,13 +138,13 @@ def test_many_lanes_with_few_attempts_show_each_attempt_apart(
     assert [len(lane["blocks"]) for lane in shown(harness, "?range=6h")["lanes"]] == [2] * 8
 
 
-def test_an_unknown_range_is_refused_in_words(harness: DashboardHarness) -> None:
+def test_an_unknown_range_is_refused_with_a_message(harness: DashboardHarness) -> None:
     answer = harness.get("/api/timeline?range=1y")
     assert answer.status_code == 400
     assert "15m" in answer.get_json()["error"]["hint"]
 
 
-def test_the_outlook_says_how_sure_it_is(harness: DashboardHarness) -> None:
+def test_the_estimate_states_its_uncertainty(harness: DashboardHarness) -> None:
     harness.add(*(str(n) for n in range(12)))
     assert shown(harness)["outlook"] is None
     for seconds in (60, 100, 140, 60, 100):
@@ -180,10 +180,10 @@ def test_thousands_of_short_attempts_become_few_blocks_and_none_is_lost() -> Non
     assert sum(block.count for lane in lanes.values() for block in lane) == len(ran)
     assert max(len(lane) for lane in lanes.values()) <= 2 * 101
     mixed = next(block for lane in lanes.values() for block in lane if len(block.kinds) == 2)
-    assert mixed.shown.outcome is Outcome.FAILED  # the one to look at
+    assert mixed.shown.outcome is Outcome.FAILED  # the one to check
 
 
-def test_pages_that_ask_together_share_one_answer() -> None:
+def test_simultaneous_requests_share_one_response() -> None:
     clock = ManualClock()
     shared = SharedAnswers(clock)
     made = count(1)
@@ -197,14 +197,14 @@ def test_pages_that_ask_together_share_one_answer() -> None:
     assert shared.get("a", make, last=7, wanted=7) == "answer 3"
 
 
-def test_who_asks_because_of_an_event_gets_no_answer_from_before_it() -> None:
+def test_a_request_after_an_event_gets_no_older_response() -> None:
     shared = SharedAnswers(ManualClock())
     assert shared.get("a", lambda: "before", last=7, wanted=7) == "before"
     assert shared.get("a", lambda: "behind", last=8, wanted=8) == "behind"
     assert shared.get("a", lambda: "never", last=9, wanted=8) == "behind"
 
 
-def test_an_answer_that_cost_much_is_given_for_long_and_says_what_it_includes() -> None:
+def test_an_expensive_response_is_cached_longer_and_says_what_it_includes() -> None:
     clock = ManualClock()
     shared = SharedAnswers(clock, most_share=0.05)
 
@@ -219,7 +219,7 @@ def test_an_answer_that_cost_much_is_given_for_long_and_says_what_it_includes() 
     assert shared.get("a", lambda: make("second"), last=9, wanted=9) == "second"
 
 
-def test_no_answer_is_given_for_longer_than_a_user_would_wait() -> None:
+def test_no_response_is_cached_longer_than_a_user_would_wait() -> None:
     clock = ManualClock()
     shared = SharedAnswers(clock, most_share=0.05)
     assert shared.get("a", lambda: clock.pass_s(10) or "first", last=7, wanted=7) == "first"

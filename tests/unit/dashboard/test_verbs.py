@@ -1,4 +1,4 @@
-"""Each changing route writes its control row and nothing else; buttons offer what the rules allow."""
+"""Each changing route writes only its control row; buttons offer what the rules allow."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_verb_on_a_running_task_names_its_attempt(harness: DashboardHarness) -
     assert row.attempt_id == claim.attempt
 
 
-def test_the_same_request_twice_happens_once(harness: DashboardHarness) -> None:
+def test_a_repeated_request_is_recorded_once(harness: DashboardHarness) -> None:
     first = harness.post("/api/tasks/1/retry", {"idempotency_key": "k1"}).get_json()
     again = harness.post("/api/tasks/1/retry", {"idempotency_key": "k1"}).get_json()
     header = harness.post("/api/tasks/1/retry", Idempotency_Key="k1").get_json()
@@ -108,7 +108,7 @@ def test_the_same_request_twice_happens_once(harness: DashboardHarness) -> None:
         ("/api/tasks/bulk", {"verb": "reject", "matching": {}}),
     ],
 )
-def test_a_body_that_makes_no_sense_is_refused_in_words(harness: DashboardHarness, path: str, body: Any) -> None:
+def test_an_invalid_body_is_refused_with_a_message(harness: DashboardHarness, path: str, body: Any) -> None:
     response = harness.post(path, body)
     assert response.status_code == 400
     assert response.get_json()["error"]["message"]
@@ -116,7 +116,7 @@ def test_a_body_that_makes_no_sense_is_refused_in_words(harness: DashboardHarnes
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[" * 100_000, b'"text"', b"\xff\xfe", b"NaN"])
-def test_what_is_no_json_object_is_refused(harness: DashboardHarness, data: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused(harness: DashboardHarness, data: bytes) -> None:
     response = harness.client.post("/api/pause", data=data, content_type="application/json", headers=harness.headers())
     assert response.status_code == 400
 
@@ -131,7 +131,7 @@ def test_several_tasks_at_once_are_one_row(harness: DashboardHarness) -> None:
     assert harness.post("/api/tasks/bulk", {"verb": "cancel", "ids": ["nope"]}).status_code == 404
 
 
-def test_everything_that_matches_is_one_row_however_many(harness: DashboardHarness) -> None:
+def test_a_bulk_request_is_one_row_however_many_tasks_match(harness: DashboardHarness) -> None:
     body = {"verb": "hold", "matching": {"q": "task", "status": "not_started"}, "idempotency_key": "k"}
     first, again = (harness.post("/api/tasks/bulk", body).get_json()["control_id"] for _ in range(2))
     assert first == again
@@ -142,7 +142,7 @@ def test_everything_that_matches_is_one_row_however_many(harness: DashboardHarne
     assert refused.status_code == 409
 
 
-def test_the_count_shows_how_many_match_and_how_many_the_verb_is_for(harness: DashboardHarness) -> None:
+def test_the_count_shows_how_many_tasks_match_and_to_how_many_the_verb_applies(harness: DashboardHarness) -> None:
     harness.settle(harness.start())
     everything = harness.get("/api/count?verb=hold").get_json()
     assert everything == {"matching": 2, "meant": 1, "left_alone": {"completed": 1}, "cursor": None}
@@ -152,7 +152,7 @@ def test_the_count_shows_how_many_match_and_how_many_the_verb_is_for(harness: Da
     assert harness.get("/api/count?verb=answer").status_code == 400, "each question has its own answer"
 
 
-def test_the_outcome_of_a_row_is_reported_also_when_nobody_took_it(harness: DashboardHarness) -> None:
+def test_the_outcome_of_a_row_is_reported_even_if_no_reaper_handled_it(harness: DashboardHarness) -> None:
     row = harness.post("/api/tasks/1/hold").get_json()["control_id"]
     assert harness.get(f"/api/control/{row}").get_json()["status"] == "pending"
     harness.clock.pass_s(31)
@@ -165,7 +165,7 @@ def test_the_outcome_of_a_row_is_reported_also_when_nobody_took_it(harness: Dash
 
 
 def standing(harness: DashboardHarness, status: Status, reason: HoldReason | None) -> None:
-    """Put task 1 into a status, as far as the steering rules look at it."""
+    """Put task 1 into a status, as far as the steering rules check it."""
     with harness.db.connection.transaction():
         attempt = harness.db.connection.value("SELECT open_attempt FROM tasks WHERE id = '1'")
         running = status in (Status.CLAIMED, Status.IN_PROGRESS)
@@ -189,7 +189,7 @@ CASES: list[tuple[Status, HoldReason | None, FailureCause | None]] = [
 
 
 @pytest.mark.parametrize(("status", "reason", "cause"), CASES)
-def test_buttons_offer_just_what_the_rules_allow(
+def test_buttons_offer_exactly_what_the_rules_allow(
     harness: DashboardHarness, status: Status, reason: HoldReason | None, cause: FailureCause | None
 ) -> None:
     harness.start()
@@ -203,7 +203,7 @@ def test_buttons_offer_just_what_the_rules_allow(
     offered = verbs_for({"status": status, "hold_reason": reason, "cause": cause})
     for verb in TASK_ROUTES.values():
         if verb is Verb.REJECT and status is Status.FAILED and cause is not FailureCause.VALIDATOR:
-            continue  # there Retry with a note is the same, and is offered
+            continue  # Retry with a note is the same there, and is offered
         try:
             with harness.db.connection.transaction():
                 harness.db.steering.apply(verb, "1", {"note": "n", "priority": 1, "text": "t"}, actor="test")
@@ -216,7 +216,7 @@ def test_buttons_offer_just_what_the_rules_allow(
 
 
 @pytest.mark.parametrize("body", [{}, {"text": " ", "attempt": 1}, {"text": "x"}, {"text": "x", "attempt": "1"}])
-def test_an_answer_without_a_text_or_without_the_attempt_that_asked_is_refused(
+def test_an_answer_without_a_text_or_an_attempt_number_is_refused(
     harness: DashboardHarness, body: dict[str, Any]
 ) -> None:
     assert harness.post("/api/tasks/1/answer", body).status_code == 400

@@ -1,4 +1,4 @@
-"""One control row for many tasks: carried out piece by piece, none twice, none left out, and only what was meant."""
+"""One control row for many tasks is carried out in pieces: no task twice, none skipped, and only the selected ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WHOLE = Filter(
 
 
 class BulkHarness(QueueHarness):
-    """A queue with many tasks, and the part of the reaper that deals with them."""
+    """A queue with many tasks, and the part of the reaper that handles bulk requests."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -49,7 +49,7 @@ def harness(tmp_path: Path) -> BulkHarness:
     return BulkHarness(tmp_path)
 
 
-def test_all_that_match_are_retried_and_the_note_goes_with_each(harness: BulkHarness) -> None:
+def test_every_matching_task_is_retried_and_gets_the_note(harness: BulkHarness) -> None:
     harness.fail("1", "2", phase="build")
     harness.fail("3", phase="test")
     row = harness.matching(Verb.RETRY, Filter(phase="build"), note="mind the gap")
@@ -59,7 +59,7 @@ def test_all_that_match_are_retried_and_the_note_goes_with_each(harness: BulkHar
     assert harness.task("2")["note"] == "mind the gap"
 
 
-def test_what_the_verb_is_not_for_is_left_alone(harness: BulkHarness) -> None:
+def test_tasks_to_which_the_verb_does_not_apply_are_left_alone(harness: BulkHarness) -> None:
     harness.add("0")
     harness.run()
     harness.fail("1")
@@ -70,7 +70,7 @@ def test_what_the_verb_is_not_for_is_left_alone(harness: BulkHarness) -> None:
     assert harness.statuses() == ["not_started"] * 3
 
 
-def test_a_verb_that_is_for_none_of_them_is_refused_before_anything_is_written(harness: BulkHarness) -> None:
+def test_a_verb_that_applies_to_none_of_the_tasks_is_refused_before_anything_is_written(harness: BulkHarness) -> None:
     harness.fail("1")
     with pytest.raises(StateError):
         harness.matching(Verb.KILL, Filter(statuses=(Status.FAILED,)))
@@ -78,7 +78,7 @@ def test_a_verb_that_is_for_none_of_them_is_refused_before_anything_is_written(h
     assert meant(Verb.KILL, Filter(statuses=(Status.FAILED,))) is None
 
 
-def test_pieces_repeat_nothing_and_leave_nothing_out(harness: BulkHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pieces_neither_repeat_nor_skip_tasks(harness: BulkHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("swarm_shared.store.requests.bulk.BATCH", 3)
     monkeypatch.setattr("swarm_shared.store.views.browse.SEARCH_BATCH", 4)
     harness.add(*(f"t{n}" for n in range(20)))
@@ -93,9 +93,7 @@ def test_pieces_repeat_nothing_and_leave_nothing_out(harness: BulkHarness, monke
     assert harness.statuses().count("held") == 11
 
 
-def test_a_piece_that_fails_in_its_middle_is_not_half_done(
-    harness: BulkHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_piece_that_fails_halfway_changes_nothing(harness: BulkHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     harness.add("1", "2")
     row = harness.matching(Verb.HOLD, Filter())
 
@@ -110,7 +108,7 @@ def test_a_piece_that_fails_in_its_middle_is_not_half_done(
     assert harness.carry_out(row) == "2 done"
 
 
-def test_tasks_that_came_later_are_not_meant(harness: BulkHarness) -> None:
+def test_tasks_added_after_the_request_are_not_affected(harness: BulkHarness) -> None:
     harness.add("1")
     row = harness.matching(Verb.HOLD, Filter())
     harness.add("2")
@@ -118,7 +116,7 @@ def test_tasks_that_came_later_are_not_meant(harness: BulkHarness) -> None:
     assert harness.status("2") is Status.NOT_STARTED
 
 
-def test_named_tasks_are_taken_and_refusals_say_why(harness: BulkHarness) -> None:
+def test_named_tasks_are_changed_and_refusals_give_the_reason(harness: BulkHarness) -> None:
     harness.fail("1")
     harness.add("2", "3", "4", "5", "6")
     ids = ["1", "2", "3", "4", "5", "6", "gone"]
@@ -129,7 +127,7 @@ def test_named_tasks_are_taken_and_refusals_say_why(harness: BulkHarness) -> Non
     assert harness.status("1") is Status.NOT_STARTED
 
 
-def test_what_runs_gets_a_row_of_its_own_aimed_at_the_attempt(harness: BulkHarness) -> None:
+def test_a_running_task_gets_a_separate_row_for_its_attempt(harness: BulkHarness) -> None:
     harness.add("1", "2")
     claim = harness.start()
     row = harness.matching(Verb.CANCEL, Filter())
@@ -139,12 +137,12 @@ def test_what_runs_gets_a_row_of_its_own_aimed_at_the_attempt(harness: BulkHarne
     assert (kill.target, kill.attempt_id, kill.actor) == (claim.task_id, claim.attempt, "test")
 
 
-def test_a_filter_comes_back_from_a_control_row_as_it_was() -> None:
+def test_a_filter_survives_its_round_trip_through_a_control_row() -> None:
     assert filter_from_json(WHOLE.as_json()) == WHOLE
     assert filter_from_json(Filter().as_json()) == Filter()
 
 
-def test_a_tally_is_exact_at_once_by_status_and_phase_and_else_continues(
+def test_a_tally_by_status_and_phase_is_exact_at_once_and_others_are_counted_in_steps(
     harness: BulkHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarm_shared.store.views.browse.SEARCH_BATCH", 4)

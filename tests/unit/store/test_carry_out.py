@@ -1,4 +1,4 @@
-"""Control rows carried out: once, wholly or not at all, and never on a task whose agent still works."""
+"""Control rows are carried out once, completely or not at all, and never on a task whose agent is still running."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def claim(database: TaskDatabase) -> None:
     assert database.queue.claim(Claimant(run=run, worker_id="worker-1", agent_cli="amplifier")) is not None
 
 
-def test_a_row_is_carried_out_and_answered(database: TaskDatabase) -> None:
+def test_a_row_is_carried_out_and_gets_its_outcome(database: TaskDatabase) -> None:
     row = database.control.get(database.control.request(Verb.HOLD, "a", actor="anna"))
     assert carry_out(database, row, by="reaper") is Carried.ANSWERED
     answered = database.control.get(row.id)
@@ -39,7 +39,7 @@ def test_a_row_is_carried_out_and_answered(database: TaskDatabase) -> None:
     assert "anna" in database.events.newest(1)[0]["message"]
 
 
-def test_a_row_that_someone_answered_is_left_alone(database: TaskDatabase) -> None:
+def test_a_row_that_already_has_an_outcome_is_left_alone(database: TaskDatabase) -> None:
     row = database.control.get(database.control.request(Verb.HOLD, "a", actor="anna"))
     database.control.answer(row.id, "expired", "too late", by="anna")
     assert carry_out(database, row, by="reaper") is Carried.CLOSED
@@ -47,7 +47,9 @@ def test_a_row_that_someone_answered_is_left_alone(database: TaskDatabase) -> No
     assert database.control.get(row.id).status == "expired"
 
 
-def test_a_refusal_takes_back_all_that_was_begun(database: TaskDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_rolls_back_everything_that_was_begun(
+    database: TaskDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = Steering.apply
 
     def half(self: Steering, verb: Verb, task_id: str, argument: object, *, actor: str) -> Steered:
@@ -63,35 +65,35 @@ def test_a_refusal_takes_back_all_that_was_begun(database: TaskDatabase, monkeyp
     assert database.tasks.get("failed")["status"] == "failed"
 
 
-def test_a_running_task_is_left_to_who_can_stop_its_agent(database: TaskDatabase) -> None:
+def test_a_running_task_is_left_to_the_worker_that_can_stop_its_agent(database: TaskDatabase) -> None:
     claim(database)
     row = database.control.get(database.control.request(Verb.CANCEL, "a", actor="anna"))
     assert carry_out(database, row, by="reaper") is Carried.MUST_STOP
     assert database.control.get(row.id).status == "pending"
     assert isinstance(carry_out_now(database, Verb.KILL, "a", {}, actor="anna"), MustStop)
-    assert len(database.control.newest(limit=10)) == 1  # the second one was never written
+    assert len(database.control.newest(limit=10)) == 1  # the second change was never written
 
 
-def test_what_needs_supervisord_still_waits(database: TaskDatabase) -> None:
+def test_a_request_that_needs_supervisord_stays_open(database: TaskDatabase) -> None:
     row = database.control.get(database.control.request(Verb.SCALE, "", {"workers": 2}, actor="anna"))
     with pytest.raises(SupervisorError):
         carry_out(database, row, by="reaper")
     assert database.control.get(row.id).status == "pending"
 
 
-def test_a_row_of_its_own_is_born_answered(database: TaskDatabase) -> None:
+def test_a_row_that_is_carried_out_directly_is_created_with_its_outcome(database: TaskDatabase) -> None:
     row = carry_out_now(database, Verb.RETRY, "failed", {"note": "again"}, actor="anna")
     assert (row.status, row.handled_by, dict(row.argument)) == ("done", "anna", {"note": "again"})
     assert database.tasks.get("failed")["note"] == "again"
 
 
-def test_an_unknown_task_leaves_no_row(database: TaskDatabase) -> None:
+def test_an_unknown_task_creates_no_row(database: TaskDatabase) -> None:
     with pytest.raises(NotFound):
         carry_out_now(database, Verb.RETRY, "zz", {}, actor="anna")
     assert database.control.newest(limit=10) == []
 
 
-def test_one_worker_or_all_are_drained(database: TaskDatabase) -> None:
+def test_one_worker_or_all_workers_can_be_drained(database: TaskDatabase) -> None:
     claim(database)
     assert carry_out_now(database, Verb.DRAIN, "worker-1", {}, actor="anna").status == "done"
     assert database.workers.alive()[0].worker_id == "worker-1"

@@ -45,12 +45,12 @@ def test_an_added_task_is_queued_behind_its_dependencies(harness: QueueHarness) 
     assert [harness.run(PASSED) for _ in "abc"] == ["a", "b", "c"]
 
 
-def test_an_added_task_that_needs_nothing_can_be_claimed(harness: QueueHarness) -> None:
+def test_an_added_task_without_dependencies_can_be_claimed(harness: QueueHarness) -> None:
     add(harness, task={"id": "now", "name": "Now", "priority": "critical"})
     assert harness.take().task_id == "now"
 
 
-def test_an_id_is_made_from_the_name_and_stays_unique(harness: QueueHarness) -> None:
+def test_an_id_is_derived_from_the_name_and_is_unique(harness: QueueHarness) -> None:
     task = {"name": "Écrire le manuel!"}
     assert [add(harness, task=task).target for _ in range(2)] == ["ecrire-le-manuel", "ecrire-le-manuel-2"]
     assert add(harness, task={"name": "手冊"}).target == "task"
@@ -76,20 +76,20 @@ def test_a_request_repeated_with_its_key_adds_one_task(harness: QueueHarness) ->
         ("text", "task must be a mapping"),
     ],
 )
-def test_a_wrong_task_is_refused_and_nothing_changes(harness: QueueHarness, task: Any, expected: str) -> None:
+def test_an_invalid_task_is_refused_and_nothing_changes(harness: QueueHarness, task: Any, expected: str) -> None:
     row = add(harness, task=task)
     assert row.status == "refused"
     assert expected in str(row.result)
     assert harness.db.imports.known_ids() == {"a", "b"}
 
 
-def test_all_problems_of_a_task_are_in_one_refusal(harness: QueueHarness) -> None:
+def test_one_refusal_lists_all_problems_of_a_task(harness: QueueHarness) -> None:
     said = str(add(harness, task={"name": "C", "priority": "soon", "files": ["/etc"]}).result)
     assert "priority" in said
     assert "/etc" in said
 
 
-def test_an_unknown_key_is_kept_and_mentioned(harness: QueueHarness) -> None:
+def test_an_unknown_key_is_kept_and_reported(harness: QueueHarness) -> None:
     row = add(harness, task={"id": "c", "name": "C", "colour": "red"})
     assert "colour" in str(row.result)
     assert harness.db.tasks.editable("c").extra == {"colour": "red"}
@@ -107,7 +107,7 @@ def test_an_unknown_part_of_a_request_is_refused(harness: QueueHarness) -> None:
     assert "unknown key 'holt'" in str(add(harness, task={"name": "C"}, holt=True).result)
 
 
-def test_a_held_task_waits_for_its_release(harness: QueueHarness) -> None:
+def test_a_held_task_waits_until_it_is_released(harness: QueueHarness) -> None:
     add(harness, task={"id": "c", "name": "C", "priority": "critical"}, hold=True)
     assert harness.task("c")["hold_reason"] == HoldReason.BY_PERSON
     assert harness.take().task_id == "a"
@@ -121,18 +121,18 @@ def test_a_proposal_waits_for_approval(harness: QueueHarness) -> None:
     assert (harness.status("c"), harness.task("c")["hold_reason"]) == (Status.HELD, HoldReason.PROPOSED)
 
 
-def test_proposals_of_a_task_are_bounded(harness: QueueHarness) -> None:
+def test_the_number_of_proposals_by_one_task_is_limited(harness: QueueHarness) -> None:
     rows = [add(harness, task={"name": f"P{n}"}, proposed_by="a") for n in range(MAX_PROPOSALS + 1)]
     assert [row.status for row in rows] == ["done"] * MAX_PROPOSALS + ["refused"]
     assert add(harness, task={"name": "Of another"}, proposed_by="b").status == "done"
 
 
-def test_what_waits_for_an_added_task_s_needs_moves_up_in_the_order(harness: QueueHarness) -> None:
+def test_waiting_tasks_that_an_added_task_needs_move_up_in_the_order(harness: QueueHarness) -> None:
     add(harness, task={"id": "c", "name": "C", "dependencies": ["b"]})
     assert [chain(harness, each) for each in "abc"] == [2, 1, 0]
 
 
-def test_an_edit_changes_the_named_keys_only(harness: QueueHarness) -> None:
+def test_an_edit_changes_only_the_named_keys(harness: QueueHarness) -> None:
     add(harness, task={"id": "c", "name": "C", "description": "as it was", "labels": ["x"], "odd": "kept"})
     row = edit(harness, "c", name="See", labels=None, estimated_hours=2)
     assert (row.status, row.result) == ("done", "changed name, labels, estimated hours")
@@ -157,7 +157,7 @@ def test_an_edit_moves_dependencies(harness: QueueHarness) -> None:
     assert chain(harness, "b") > chain(harness, "a")
 
 
-def test_an_edit_that_closes_a_circle_is_refused_with_the_way(harness: QueueHarness) -> None:
+def test_an_edit_that_closes_a_cycle_is_refused_and_the_cycle_is_shown(harness: QueueHarness) -> None:
     add(harness, task={"id": "c", "name": "C", "dependencies": ["b"]})
     row = edit(harness, "a", dependencies=["c"])
     assert row.status == "refused"
@@ -175,7 +175,7 @@ def test_an_edit_that_closes_a_circle_is_refused_with_the_way(harness: QueueHarn
         ({"dependencies": ["nowhere"]}, "no task has the id"),
     ],
 )
-def test_a_wrong_edit_is_refused_and_nothing_changes(
+def test_an_invalid_edit_is_refused_and_nothing_changes(
     harness: QueueHarness, changes: dict[str, Any], expected: str
 ) -> None:
     before = harness.task("a")
@@ -185,27 +185,27 @@ def test_a_wrong_edit_is_refused_and_nothing_changes(
     assert harness.task("a") == before
 
 
-def test_a_task_at_work_is_not_edited(harness: QueueHarness) -> None:
+def test_a_running_task_cannot_be_edited(harness: QueueHarness) -> None:
     claim = harness.start()
     assert "cannot edit a: it runs" in str(edit(harness, "a", name="Other").result)
     harness.settle(claim)
     assert "cannot edit a: it is completed" in str(edit(harness, "a", name="Other").result)
 
 
-def test_an_edit_that_began_before_another_one_is_refused_where_they_meet(harness: QueueHarness) -> None:
+def test_an_edit_that_conflicts_with_a_later_one_is_refused(harness: QueueHarness) -> None:
     edit(harness, "a", description="from the browser", labels=["x"])
     assert edit(harness, "a", {"description": None}, description="from the editor").status == "refused"
     assert edit(harness, "a", {"description": "from the browser"}, description="from the editor").status == "done"
     assert harness.db.tasks.editable("a").labels == ("x",)
 
 
-def test_a_raised_priority_survives_an_edit_of_something_else(harness: QueueHarness) -> None:
+def test_a_raised_priority_survives_an_edit_of_other_keys(harness: QueueHarness) -> None:
     carry_out_now(harness.db, Verb.PRIORITIZE, "a", {"priority": "critical"}, actor="anna")
     edit(harness, "a", description="more")
     assert harness.task("a")["priority"] == "critical"
 
 
-def test_an_edit_waits_while_an_import_is_at_work(harness: QueueHarness) -> None:
+def test_an_edit_waits_while_an_import_is_running(harness: QueueHarness) -> None:
     row = harness.db.control.get(harness.db.control.request(Verb.ADD, "", {"task": {"name": "C"}}, actor="anna"))
     lock = harness.path.with_name("tasks.db.swarm") / "import.lock"
     with alone(lock, wait=True):

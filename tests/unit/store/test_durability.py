@@ -1,4 +1,4 @@
-"""What was acknowledged is on disk: a durable commit is synced before its caller continues, and outside the lock."""
+"""Acknowledged changes are on disk: a durable commit is synced before its caller continues, outside the write lock."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def synced(database: TaskDatabase, monkeypatch: pytest.MonkeyPatch) -> list[bool
     return calls
 
 
-def test_a_durable_commit_is_synced_after_the_lock_is_given_back(database: TaskDatabase, synced: list[bool]) -> None:
+def test_a_durable_commit_is_synced_after_the_lock_is_released(database: TaskDatabase, synced: list[bool]) -> None:
     database.swarm.set_flag("paused", actor="test")
     assert synced == [False]
 
 
-def test_a_commit_that_may_be_forgotten_is_not_synced(database: TaskDatabase, synced: list[bool]) -> None:
+def test_a_commit_that_need_not_be_durable_is_not_synced(database: TaskDatabase, synced: list[bool]) -> None:
     database.events.add("paused", "a note")
     assert synced == []
 
 
-def test_what_is_rolled_back_is_not_synced(database: TaskDatabase, synced: list[bool]) -> None:
+def test_a_rollback_is_not_synced(database: TaskDatabase, synced: list[bool]) -> None:
     with pytest.raises(RuntimeError), database.connection.transaction():
         raise RuntimeError
     assert synced == []
@@ -56,7 +56,7 @@ def test_every_durable_commit_is_synced(database: TaskDatabase, synced: list[boo
     assert synced == [False] * 3
 
 
-def test_the_end_of_an_attempt_is_synced_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_of_an_attempt_is_synced_immediately(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     harness = QueueHarness(tmp_path)
     harness.add("a")
     claim = harness.start()
@@ -66,7 +66,7 @@ def test_the_end_of_an_attempt_is_synced_at_once(tmp_path: Path, monkeypatch: py
     assert synced == [Status.COMPLETED]
 
 
-def test_what_a_power_cut_may_forget_is_not_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_that_a_power_cut_may_undo_are_not_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     harness = QueueHarness(tmp_path)
     harness.add("a")
     synced: list[int] = []
@@ -75,7 +75,7 @@ def test_what_a_power_cut_may_forget_is_not_synced(tmp_path: Path, monkeypatch: 
     assert synced == []
 
 
-def test_a_disk_that_fails_to_sync_is_said(database: TaskDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_to_sync_is_reported(database: TaskDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(descriptor: int) -> None:
         raise OSError(5, "Input/output error")
 
@@ -84,7 +84,7 @@ def test_a_disk_that_fails_to_sync_is_said(database: TaskDatabase, monkeypatch: 
         database.swarm.set_flag("paused", actor="test")
 
 
-def test_syncing_drops_no_lock_of_a_transaction_that_runs(database: TaskDatabase) -> None:
+def test_syncing_does_not_drop_the_lock_of_a_running_transaction(database: TaskDatabase) -> None:
     other = Connection(database.path)
     other.busy_timeout_s = 0.05
     try:

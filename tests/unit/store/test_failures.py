@@ -1,4 +1,4 @@
-"""Failures in groups: what counts as the same problem, and which tasks it has stopped."""
+"""Failures in groups: which failures count as the same problem, and which tasks each problem has stopped."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def groups(harness: QueueHarness) -> list[tuple[str, int, list[str]]]:
         ("two  blanks\n\n", "two blanks"),
     ],
 )
-def test_what_differs_in_numbers_times_ids_and_folders_only_is_the_same_problem(one: str, other: str) -> None:
+def test_failures_that_differ_only_in_numbers_times_ids_and_folders_are_the_same_problem(one: str, other: str) -> None:
     assert problem(one).fingerprint == problem(other).fingerprint
 
 
@@ -71,11 +71,11 @@ def test_what_differs_in_numbers_times_ids_and_folders_only_is_the_same_problem(
         ("the deed is done", "the dead is done"),
     ],
 )
-def test_what_differs_in_words_is_another_problem(one: str, other: str) -> None:
+def test_failures_with_different_words_are_different_problems(one: str, other: str) -> None:
     assert problem(one).fingerprint != problem(other).fingerprint
 
 
-def test_a_failing_check_is_known_by_its_command_and_output_and_not_by_the_passing_ones() -> None:
+def test_a_failing_check_is_identified_by_its_command_and_output_and_not_by_passing_checks() -> None:
     first = problem("check failed", check_results=red("pytest", "E  assert 3 == 4\n1 failed in 0.1s"))
     assert (first.cause, first.sample) == ("check", "assert 3 == 4")
     assert (
@@ -121,7 +121,7 @@ def test_the_line_that_names_the_error_is_found(output: str, line: str) -> None:
         "an error: happened somewhere in the middle of a sentence",
     ],
 )
-def test_a_line_that_does_not_name_the_cause_is_not_taken_for_it(output: str) -> None:
+def test_a_line_that_does_not_name_the_cause_is_not_chosen(output: str) -> None:
     assert error_line(output) is None
 
 
@@ -145,7 +145,7 @@ def test_the_headline_of_a_failing_check_names_at_least_the_failed_test(output: 
     assert headline_of(output) == line
 
 
-def test_one_error_under_many_commands_is_one_problem_named_by_its_line() -> None:
+def test_one_error_from_many_commands_is_one_problem_named_after_its_line() -> None:
     end = "Traceback (most recent call last):\n  File {0!r}, line {1}\nModuleNotFoundError: No module named 'almanac'"
     found = [
         problem(
@@ -160,7 +160,7 @@ def test_one_error_under_many_commands_is_one_problem_named_by_its_line() -> Non
     assert other.fingerprint != found[0].fingerprint
 
 
-def test_an_objection_is_known_by_its_issues_in_any_order() -> None:
+def test_an_objection_is_identified_by_its_issues_in_any_order() -> None:
     verdict = {"verdict": "FAIL"}
     first = problem("no", validator_result=verdict, must_fix=("a.py:3 leaks", "no test"))
     assert first.cause == "validator"
@@ -168,7 +168,7 @@ def test_an_objection_is_known_by_its_issues_in_any_order() -> None:
     assert first.fingerprint == again.fingerprint
 
 
-def test_output_of_any_size_is_fingerprinted_by_its_last_lines_only() -> None:
+def test_output_of_any_size_is_fingerprinted_from_its_last_lines_only() -> None:
     noise = "\n".join(f"{word} {'x' * 400}" for word in ("one", "two") * 5_000)
     long = problem("x", check_results=red("pytest", noise + "\nE  boom"))
     assert (
@@ -177,7 +177,7 @@ def test_output_of_any_size_is_fingerprinted_by_its_last_lines_only() -> None:
 
 
 @pytest.mark.parametrize("other", [FailureClass.PROVIDER, FailureClass.SETUP, FailureClass.INTERRUPTED])
-def test_what_is_no_tasks_fault_is_no_problem_of_it(other: FailureClass) -> None:
+def test_a_failure_that_is_not_the_tasks_fault_is_not_its_problem(other: FailureClass) -> None:
     assert problem_of(failed(other), landing=False) is None
     assert problem_of(PASSED, landing=False) is None
 
@@ -185,7 +185,7 @@ def test_what_is_no_tasks_fault_is_no_problem_of_it(other: FailureClass) -> None
 # ───── groups ─────
 
 
-def test_task_attempt_group_and_log_have_the_same_headline(harness: QueueHarness) -> None:
+def test_task_attempt_group_and_log_show_the_same_headline(harness: QueueHarness) -> None:
     harness.add("a", "b")
     output = "Traceback\nModuleNotFoundError: No module named 'almanac'"
     harness.run(failed(QUALITY, "check failed: make test (exit 2)", check_results=red("make test", output)))
@@ -199,7 +199,9 @@ def test_task_attempt_group_and_log_have_the_same_headline(harness: QueueHarness
         assert ends == [line]
 
 
-def test_tasks_that_failed_with_one_problem_are_one_group_the_largest_first(harness: QueueHarness) -> None:
+def test_tasks_that_failed_with_the_same_problem_form_one_group_and_the_largest_comes_first(
+    harness: QueueHarness,
+) -> None:
     harness.add("a", "b", "c", TaskSpec(id="waits", name="waits", dependencies=("b",)))
     harness.run(failed(QUALITY, "no module named x (took 3 s)"))
     harness.run(failed(QUALITY, "no module named x (took 9 s)"))
@@ -216,7 +218,7 @@ def test_tasks_that_failed_with_one_problem_are_one_group_the_largest_first(harn
     assert harness.db.failures.task_ids(first["fingerprint"], limit=10) == ["a", "b"]
 
 
-def test_an_attempt_keeps_its_fingerprint_and_a_task_that_is_tried_again_leaves_the_group(tmp_path: Path) -> None:
+def test_an_attempt_keeps_its_fingerprint_and_a_retried_task_leaves_the_group(tmp_path: Path) -> None:
     harness = QueueHarness(tmp_path, budgets=Budgets(max_retries=1))
     harness.add("a")
     harness.run(failed(QUALITY, "boom"))
@@ -234,7 +236,7 @@ def test_an_attempt_keeps_its_fingerprint_and_a_task_that_is_tried_again_leaves_
 
 
 @pytest.mark.parametrize("verb", [Verb.RETRY, Verb.RELEASE, Verb.CANCEL])
-def test_every_way_out_of_held_leaves_the_group(harness: QueueHarness, verb: Verb) -> None:
+def test_a_task_that_is_no_longer_held_leaves_the_group(harness: QueueHarness, verb: Verb) -> None:
     harness.add("a")
     harness.run(failed(FailureClass.UNREADABLE, "prose"))
     assert groups(harness) == [("prose", 1, ["a"])]
@@ -252,14 +254,14 @@ def test_an_approved_task_leaves_the_group(harness: QueueHarness) -> None:
     assert harness.db.failures.totals() == {"groups": 0, "tasks": 0, "failed": 0, "held": 0}
 
 
-def test_a_cleared_queue_leaves_no_groups(harness: QueueHarness) -> None:
+def test_a_cleared_queue_has_no_groups(harness: QueueHarness) -> None:
     harness.add("a")
     harness.run(failed(QUALITY, "boom"))
     harness.add("b", clear=True)
     assert harness.db.failures.totals() == {"groups": 0, "tasks": 0, "failed": 0, "held": 0}
 
 
-def test_tasks_that_were_imported_as_failed_and_cancelled_ones_that_others_need_are_found(tmp_path: Path) -> None:
+def test_imported_failed_tasks_and_cancelled_tasks_that_others_need_are_listed(tmp_path: Path) -> None:
     harness = QueueHarness(tmp_path, budgets=Budgets(max_retries=0))
     harness.add("a", *(TaskSpec(id=f"i{n}", name="i", status=Status.FAILED) for n in range(7)))
     harness.run(failed(FailureClass.QUALITY, "boom"))

@@ -1,4 +1,4 @@
-"""Imports: a merge that is whole or not there."""
+"""Imports merge a file completely or not at all."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_waiting_failed_held_and_cancelled_tasks_take_the_new_text_and_keep_thei
     assert all(harness.task(t)["description"] == "new" for t in "abcd")
 
 
-def test_running_and_completed_tasks_are_left_as_they_are_and_said(harness: QueueHarness) -> None:
+def test_running_and_completed_tasks_are_left_unchanged_and_reported(harness: QueueHarness) -> None:
     run(harness, spec("a"), spec("b"))
     harness.run(PASSED)
     harness.start()
@@ -62,7 +62,7 @@ def test_running_and_completed_tasks_are_left_as_they_are_and_said(harness: Queu
     assert harness.task("a")["description"] == ""
 
 
-def test_tasks_missing_from_the_file_stay(harness: QueueHarness) -> None:
+def test_tasks_missing_from_the_file_are_kept(harness: QueueHarness) -> None:
     run(harness, spec("a"))
     run(harness, spec("b"))
     assert harness.db.tasks.page()[1] == 2
@@ -83,7 +83,7 @@ def test_a_dependency_on_a_completed_task_does_not_block(harness: QueueHarness) 
     assert harness.status("b") is Status.NOT_STARTED
 
 
-def test_changed_dependencies_of_a_waiting_task_count_again(harness: QueueHarness) -> None:
+def test_changed_dependencies_of_a_waiting_task_take_effect(harness: QueueHarness) -> None:
     run(harness, spec("a"), spec("b"))
     assert harness.status("b") is Status.NOT_STARTED
     run(harness, spec("b", "a"))
@@ -108,17 +108,17 @@ def test_clear_is_refused_while_a_task_runs_unless_forced(harness: QueueHarness)
     assert [row["id"] for row in harness.db.tasks.page()[0]] == ["b"]
 
 
-def test_a_circle_through_tasks_of_the_queue_is_refused_and_changes_nothing(harness: QueueHarness) -> None:
+def test_a_cycle_through_tasks_of_the_queue_is_refused_and_changes_nothing(harness: QueueHarness) -> None:
     run(harness, spec("a"), spec("b", "a"))
     with pytest.raises(InputError, match=r"a → b → a|b → a → b"):
         run(harness, spec("a", "b"))
     assert harness.task("a")["dependencies"] == []
 
 
-def test_a_circle_through_a_running_task_that_is_left_as_it_is_is_refused(harness: QueueHarness) -> None:
+def test_a_cycle_through_a_running_task_is_refused_because_that_task_stays_unchanged(harness: QueueHarness) -> None:
     run(harness, spec("a"), spec("b", "a"))
     harness.run(PASSED)
-    harness.start()  # b runs, and needs a, whatever a file says now
+    harness.start()  # b is running and needs a, whatever the file now says
     with harness.db.connection.transaction():
         harness.db.steering.apply(Verb.RETRY, "a", {}, actor="test")
     with pytest.raises(InputError, match="circular"):
@@ -126,12 +126,12 @@ def test_a_circle_through_a_running_task_that_is_left_as_it_is_is_refused(harnes
     run(harness, spec("a", description="new"), spec("b", "a", description="new"))
 
 
-def test_a_dry_run_shows_and_changes_nothing(harness: QueueHarness) -> None:
+def test_a_dry_run_reports_the_changes_and_makes_none(harness: QueueHarness) -> None:
     assert run(harness, spec("a"), dry_run=True) == (1, 0, 0, 0)
     assert harness.db.tasks.page()[1] == 0
 
 
-def test_a_large_import_equals_a_small_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_import_gives_the_same_result_as_small_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     specs = [spec(f"t{n}", *([f"t{n - 1}"] if n % 3 else []), estimated_hours=1.0) for n in range(200)]
     (tmp_path / "small").mkdir()
     (tmp_path / "large").mkdir()
@@ -146,7 +146,7 @@ def test_a_large_import_equals_a_small_one(tmp_path: Path, monkeypatch: pytest.M
 
 
 class Killed(BaseException):
-    """Stands for a kill -9: nothing after it runs."""
+    """Simulates kill -9: nothing after this runs."""
 
 
 @pytest.mark.parametrize("step", range(0, 260, 37))
@@ -186,13 +186,13 @@ def test_an_import_that_dies_leaves_nothing_visible_or_is_rolled_forward(
     assert harness.db.connection.value("SELECT count(*) FROM staged") == 0
 
 
-def test_an_import_whose_staged_tasks_are_gone_fails_and_publishes_none(
+def test_an_import_whose_staged_tasks_are_missing_fails_and_publishes_nothing(
     harness: QueueHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(imports, "AT_ONCE_ROWS", 10)
 
     def clear_up_anyway(done: int, of: int) -> None:
-        harness.db.imports._finish_interrupted()  # as a process without file locks would
+        harness.db.imports._finish_interrupted()  # like a process without file locks
 
     with pytest.raises(DatabaseError, match="nothing was imported"):
         run(harness, *(spec(f"t{n}") for n in range(100)), progress=clear_up_anyway)
@@ -200,7 +200,7 @@ def test_an_import_whose_staged_tasks_are_gone_fails_and_publishes_none(
 
 
 def stop_in_the_middle(harness: QueueHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An import of 100 tasks that fails after 50 of them, in a process that lives on."""
+    """An import of 100 tasks that fails after 50 of them, in a process that keeps running."""
     with monkeypatch.context() as patch:
         patch.setattr(imports, "AT_ONCE_ROWS", 10)
         patch.setattr(imports, "READ_BATCH_ROWS", 10)
@@ -217,7 +217,7 @@ def stop_in_the_middle(harness: QueueHarness, monkeypatch: pytest.MonkeyPatch) -
     assert harness.db.tasks.page()[1] == 50
 
 
-def test_what_a_living_process_left_half_published_is_completed_by_any_other(
+def test_an_import_half_published_by_a_living_process_is_completed_by_the_next_one(
     harness: QueueHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop_in_the_middle(harness, monkeypatch)
@@ -231,7 +231,7 @@ def test_what_a_living_process_left_half_published_is_completed_by_any_other(
     assert harness.db.connection.value("SELECT count(*) FROM staged") == 0
 
 
-def test_a_half_published_import_is_completed_although_a_task_of_it_was_added_meanwhile(
+def test_a_half_published_import_is_completed_even_if_one_of_its_tasks_was_added_meanwhile(
     harness: QueueHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop_in_the_middle(harness, monkeypatch)
@@ -242,6 +242,6 @@ def test_a_half_published_import_is_completed_although_a_task_of_it_was_added_me
     assert harness.task("t70")["name"] == "added by a user"
 
 
-def test_ids_that_look_alike_stay_apart(harness: QueueHarness) -> None:
+def test_ids_that_look_alike_stay_distinct(harness: QueueHarness) -> None:
     run(harness, spec("2.1"), spec("2.10"), replace(spec("007"), name="x"), spec("7"))
     assert harness.db.tasks.page()[1] == 4

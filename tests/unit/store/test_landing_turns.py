@@ -26,7 +26,7 @@ def harness(tmp_path: Path) -> QueueHarness:
 
 
 def build(harness: QueueHarness, *paths: str, worker_id: str = "worker-1") -> str:
-    """Claim the next task and let it pass with a change of these paths; its id."""
+    """Claim the next task and let it pass with a change to these paths; returns its id."""
     claim = harness.start(worker_id)
     change(harness, claim.attempt, *paths)
     harness.settle(claim, BUILT)
@@ -41,7 +41,7 @@ def change(harness: QueueHarness, attempt: str, *paths: str) -> None:
 
 def take(harness: QueueHarness, worker_id: str = "worker-1") -> LandingClaim:
     landing = harness.db.landings.claim(harness.claimant(worker_id))
-    assert landing is not None, "nothing may land"
+    assert landing is not None, "no task may land"
     return landing
 
 
@@ -63,7 +63,7 @@ def test_a_race_does_not_count_against_the_limit(harness: QueueHarness) -> None:
     assert (task["status"], task["landing_failures"], task["landing_unresolved"]) == (Status.NOT_STARTED, 4, 0)
 
 
-def test_two_refusals_with_something_unresolved_hold_the_task_whatever_races_lie_between(harness: QueueHarness) -> None:
+def test_two_refusals_with_an_unresolved_cause_hold_the_task_despite_races_in_between(harness: QueueHarness) -> None:
     harness.add("a")
     for result in (UNRESOLVED, RACED):
         refuse(harness, "a.txt", result=result)
@@ -74,13 +74,13 @@ def test_two_refusals_with_something_unresolved_hold_the_task_whatever_races_lie
     assert harness.task("a")["landing_unresolved"] == 0
 
 
-def test_no_task_races_for_ever(harness: QueueHarness) -> None:
+def test_no_task_keeps_losing_races_forever(harness: QueueHarness) -> None:
     harness.add("a")
     refuse(harness, "a.txt", times=LANDING_REFUSALS)
     assert harness.task("a")["hold_reason"] == HoldReason.NOT_LANDED
 
 
-def test_a_refusal_records_whether_it_counts_and_what_it_collided_with(harness: QueueHarness) -> None:
+def test_a_refusal_records_whether_it_counts_and_what_it_conflicted_with(harness: QueueHarness) -> None:
     harness.add("a")
     refuse(harness, "a.txt")
     (event,) = [each for each in harness.db.events.newest(100) if each["event_type"] == "landing_failed"]
@@ -90,7 +90,7 @@ def test_a_refusal_records_whether_it_counts_and_what_it_collided_with(harness: 
 
 @pytest.fixture
 def with_turn(harness: QueueHarness) -> QueueHarness:
-    """`a` was sent back, lost a race, and is being built again; `b` has passed with a change of the same path."""
+    """`a` was sent back, lost a race, and is being built again; `b` has passed with a change to the same path."""
     harness.add("a")
     refuse(harness, "shared.txt", "own.txt", times=2)
     harness.start("worker-1")
@@ -106,13 +106,13 @@ def test_a_landing_that_changes_the_same_path_waits_for_the_turn(with_turn: Queu
     assert "shared.txt" in reason.text
 
 
-def test_a_landing_of_other_paths_waits_for_nobodys_turn(with_turn: QueueHarness) -> None:
+def test_a_landing_of_other_paths_does_not_wait(with_turn: QueueHarness) -> None:
     with_turn.add("c")
     build(with_turn, "else.txt", worker_id="worker-2")
     assert take(with_turn, "worker-2").claim.task_id == "c"
 
 
-def test_the_wait_for_a_turn_is_bounded_in_time(with_turn: QueueHarness) -> None:
+def test_the_wait_for_a_turn_is_limited_in_time(with_turn: QueueHarness) -> None:
     with_turn.clock.pass_s(TURN_MS / 1000 - 1)
     assert with_turn.db.landings.claim(with_turn.claimant("worker-2")) is None
     with_turn.clock.pass_s(1)
@@ -133,7 +133,7 @@ def test_a_further_attempt_does_not_prolong_a_turn(harness: QueueHarness) -> Non
     assert take(harness, "worker-2").claim.task_id == "b"
 
 
-def test_the_first_refusal_gives_no_turn(harness: QueueHarness) -> None:
+def test_the_first_refusal_grants_no_turn(harness: QueueHarness) -> None:
     harness.add("a")
     refuse(harness, "shared.txt")
     harness.start("worker-1")
@@ -155,7 +155,7 @@ def test_a_turn_ends_with_the_landing(harness: QueueHarness) -> None:
     assert take(harness, "worker-2").claim.task_id == "b"
 
 
-def test_a_task_that_lost_a_race_is_not_built_beside_another_that_did_and_changes_the_same_path(
+def test_a_task_that_lost_a_race_is_not_built_while_another_loser_changes_the_same_path(
     harness: QueueHarness,
 ) -> None:
     harness.add("a")
@@ -163,9 +163,8 @@ def test_a_task_that_lost_a_race_is_not_built_beside_another_that_did_and_change
     harness.db.steering.apply(Verb.HOLD, "a", {}, actor="a user")
     harness.add("b")
     refuse(harness, "shared.txt", times=2)
-    harness.db.connection.change(
-        "INSERT INTO turns (task, path) SELECT seq, 'shared.txt' FROM tasks WHERE id = 'a'"
-    )  # its own turn ended with the hold
+    # Its own turn ended when it was held.
+    harness.db.connection.change("INSERT INTO turns (task, path) SELECT seq, 'shared.txt' FROM tasks WHERE id = 'a'")
     harness.db.steering.apply(Verb.RELEASE, "a", {}, actor="a user")
     first = harness.start("worker-1")
     assert harness.claim("worker-2") is None
@@ -194,7 +193,7 @@ def test_a_refused_landing_is_not_counted_as_passed(harness: QueueHarness) -> No
 GATE = {"command": "make gate", "passed": False, "exit_code": 1, "output": "one\nNO SUCH TABLE\n"}
 
 
-def test_what_a_gate_printed_is_shown_by_why_and_by_the_group_of_failures(harness: QueueHarness) -> None:
+def test_the_output_of_a_gate_is_shown_by_why_and_by_the_failure_group(harness: QueueHarness) -> None:
     harness.add(TaskSpec(id="a", name="a"))
     refuse(harness, "a.txt", result=replace(UNRESOLVED, check_results=[GATE]))
     texts = {reason.kind: reason.text for reason in why(harness, "a").reasons}
@@ -207,7 +206,7 @@ def test_what_a_gate_printed_is_shown_by_why_and_by_the_group_of_failures(harnes
     assert (group["cause"], group["output"]) == ("landing", "one\nNO SUCH TABLE")
 
 
-def test_gates_that_print_different_things_are_different_problems(harness: QueueHarness) -> None:
+def test_gates_with_different_output_are_different_problems(harness: QueueHarness) -> None:
     harness.add("a", "b")
     for output in ("no such table", "disk full"):
         check = {**GATE, "output": output}
@@ -215,7 +214,7 @@ def test_gates_that_print_different_things_are_different_problems(harness: Queue
     assert len(harness.db.failures.groups(10)) == 2
 
 
-def test_the_landing_of_an_attempt_is_listed_with_the_attempts_and_their_number(harness: QueueHarness) -> None:
+def test_the_landing_of_an_attempt_is_listed_among_the_attempts_with_its_number(harness: QueueHarness) -> None:
     harness.add("a")
     refuse(harness, "a.txt", times=2)
     shown = [(each["kind"], each["number"]) for each in harness.db.tasks.all_attempts(harness.task("a")["seq"])]

@@ -1,4 +1,4 @@
-"""The landing queue as rows: turns, refusals, the point of no return, and what a dead lander leaves."""
+"""The landing queue as rows: turns, refusals, the point of no return, and what a dead lander leaves behind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def harness(tmp_path: Path) -> QueueHarness:
 
 def take(harness: QueueHarness, worker_id: str = "worker-1") -> LandingClaim:
     landing = harness.db.landings.claim(harness.claimant(worker_id))
-    assert landing is not None, "nothing waits to land"
+    assert landing is not None, "no task is waiting to land"
     return landing
 
 
@@ -35,20 +35,20 @@ def adopt(harness: QueueHarness) -> None:
     harness.db.landings.adopt(repository="/r/.git", ref="refs/heads/swarm/integration", person_ref=None, tip="t0")
 
 
-def test_a_pass_with_a_commit_waits_to_land_and_frees_nobody(harness: QueueHarness) -> None:
+def test_a_pass_with_a_commit_waits_to_land_and_unblocks_no_dependents(harness: QueueHarness) -> None:
     harness.add("a", TaskSpec(id="b", name="b", dependencies=("a",)))
     harness.run(BUILT)
     assert (harness.status("a"), harness.status("b")) == (Status.APPROVED, Status.BLOCKED)
     assert "completed" not in harness.events()
 
 
-def test_a_pass_without_a_commit_is_completed_at_once(harness: QueueHarness) -> None:
+def test_a_pass_without_a_commit_is_completed_immediately(harness: QueueHarness) -> None:
     harness.add("a")
     harness.run(PASSED)
     assert harness.status("a") is Status.COMPLETED
 
 
-def test_landing_completes_the_task_and_frees_what_needs_it(harness: QueueHarness) -> None:
+def test_landing_completes_the_task_and_unblocks_its_dependents(harness: QueueHarness) -> None:
     harness.add("a", TaskSpec(id="b", name="b", dependencies=("a",)))
     harness.run(BUILT)
     landing = take(harness)
@@ -73,7 +73,7 @@ def test_a_retry_of_landed_work_that_changes_nothing_leaves_the_task_completed(h
     assert "the landed work stays" in harness.db.events.newest(1)[0]["message"]
 
 
-def test_an_attempt_that_changes_nothing_is_a_failure_where_nothing_has_landed_or_something_was_changed(
+def test_an_attempt_that_changes_nothing_fails_unless_its_work_has_already_landed(
     harness: QueueHarness,
 ) -> None:
     harness.budgets = Budgets(max_retries=0)
@@ -88,7 +88,7 @@ def test_an_attempt_that_changes_nothing_is_a_failure_where_nothing_has_landed_o
     assert harness.status("c") is Status.FAILED
 
 
-def test_one_lander_at_a_time_and_the_first_approved_comes_first(harness: QueueHarness) -> None:
+def test_there_is_one_lander_at_a_time_and_the_first_approved_task_comes_first(harness: QueueHarness) -> None:
     harness.add("a", "b")
     first, second = harness.start("worker-1"), harness.start("worker-2")
     harness.settle(second, BUILT)
@@ -101,7 +101,7 @@ def test_one_lander_at_a_time_and_the_first_approved_comes_first(harness: QueueH
         harness.db.connection.change("UPDATE tasks SET status = 'landing' WHERE id = 'a'")
 
 
-def test_who_looked_just_before_another_began_to_land_gets_nothing(
+def test_a_worker_that_looked_just_before_another_began_to_land_gets_nothing(
     harness: QueueHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.add("a", "b")
@@ -112,7 +112,7 @@ def test_who_looked_just_before_another_began_to_land_gets_nothing(
     assert harness.db.landings.claim(harness.claimant("worker-2")) is None
 
 
-def test_a_refused_landing_goes_back_with_the_reason_and_costs_no_retry(harness: QueueHarness) -> None:
+def test_a_refused_landing_is_requeued_with_the_reason_and_costs_no_retry(harness: QueueHarness) -> None:
     harness.add("a")
     harness.run(BUILT)
     harness.settle(take(harness).claim, CONFLICT)
@@ -123,7 +123,7 @@ def test_a_refused_landing_goes_back_with_the_reason_and_costs_no_retry(harness:
     assert "landing_failed" in harness.events()
 
 
-def test_the_second_refusal_holds_the_task_and_a_retry_is_fresh(harness: QueueHarness) -> None:
+def test_the_second_refusal_holds_the_task_and_a_retry_starts_fresh(harness: QueueHarness) -> None:
     harness.add("a")
     for _ in range(2):
         harness.run(BUILT)
@@ -159,7 +159,7 @@ def test_work_that_has_not_landed_for_ten_minutes_is_reported_once(harness: Queu
     assert reasons(harness)[-1] == "landing_late"
 
 
-def test_what_landed_in_time_is_never_reported(harness: QueueHarness) -> None:
+def test_work_that_landed_in_time_is_never_reported(harness: QueueHarness) -> None:
     harness.add("a")
     harness.run(BUILT)
     harness.settle(take(harness).claim, BUILT)
@@ -168,7 +168,7 @@ def test_what_landed_in_time_is_never_reported(harness: QueueHarness) -> None:
     assert Pulse(harness.db.connection, harness.clock).to_land().since is None
 
 
-def test_a_lander_that_died_leaves_the_task_approved_with_the_commit_to_look_for(harness: QueueHarness) -> None:
+def test_a_dead_lander_leaves_the_task_approved_with_the_commit_to_look_for(harness: QueueHarness) -> None:
     adopt(harness)
     harness.add("a")
     harness.run(BUILT)
@@ -182,7 +182,7 @@ def test_a_lander_that_died_leaves_the_task_approved_with_the_commit_to_look_for
     assert (row.tip, row.next_tip) == ("t0", "t1")
 
 
-def test_landers_that_die_again_and_again_are_stopped_by_the_crash_budget(harness: QueueHarness) -> None:
+def test_repeated_deaths_of_landers_are_stopped_by_the_crash_limit(harness: QueueHarness) -> None:
     harness.budgets = Budgets(max_retries=2, crash_budget=2)
     harness.add("a")
     harness.run(BUILT)
@@ -202,7 +202,7 @@ def test_a_stale_lander_cannot_pass_the_point_of_no_return(harness: QueueHarness
         harness.db.landings.pass_point_of_no_return(stale.claim, new="t1", old="t0")
 
 
-def test_a_cancel_that_came_first_keeps_it_from_landing_and_one_that_came_later_is_refused(
+def test_a_cancel_before_the_point_of_no_return_prevents_landing_and_a_later_one_is_refused(
     harness: QueueHarness,
 ) -> None:
     adopt(harness)
@@ -221,7 +221,7 @@ def test_a_cancel_that_came_first_keeps_it_from_landing_and_one_that_came_later_
         harness.db.steering.apply(Verb.CANCEL, "b", {}, actor="a person")
 
 
-def test_a_session_of_a_landing_does_not_look_like_work(harness: QueueHarness) -> None:
+def test_the_session_of_a_landing_is_not_mistaken_for_work(harness: QueueHarness) -> None:
     harness.add("a")
     harness.run(BUILT)
     landing = take(harness)
@@ -229,7 +229,7 @@ def test_a_session_of_a_landing_does_not_look_like_work(harness: QueueHarness) -
     assert harness.status("a") is Status.LANDING
 
 
-def test_the_head_of_an_attempt_is_stored_only_under_its_own_token(harness: QueueHarness) -> None:
+def test_the_head_of_an_attempt_is_stored_only_with_its_own_token(harness: QueueHarness) -> None:
     harness.add("a")
     claim = harness.start()
     harness.db.landings.note_head(claim, base_sha="b", head_sha="h")
@@ -238,7 +238,7 @@ def test_the_head_of_an_attempt_is_stored_only_under_its_own_token(harness: Queu
         harness.db.landings.note_head(replace(claim, token=claim.token + 1), base_sha="b", head_sha="x")
 
 
-def test_safe_ids_are_given_once_and_never_meet_ignoring_case(harness: QueueHarness) -> None:
+def test_safe_ids_are_unique_ignoring_case(harness: QueueHarness) -> None:
     harness.add("Task", "task")
     one, other = harness.take("worker-1"), harness.take("worker-2")
     names = [harness.db.landings.safe_id(claim, take=lambda _: True) for claim in (one, other)]
@@ -247,12 +247,14 @@ def test_safe_ids_are_given_once_and_never_meet_ignoring_case(harness: QueueHarn
     assert harness.db.landings.safe_id(one, take=lambda _: False) == "Task"
 
 
-def test_a_branch_of_an_earlier_queue_is_not_taken_over(harness: QueueHarness) -> None:
+def test_a_branch_of_an_earlier_queue_is_not_adopted(harness: QueueHarness) -> None:
     harness.add("a")
     assert harness.db.landings.safe_id(harness.take(), take=lambda name: name != "a").startswith("a-")
 
 
-def test_what_stops_the_queue_is_reported_once_and_resume_accepts_the_branch_as_it_is(harness: QueueHarness) -> None:
+def test_the_cause_that_stops_the_queue_is_reported_once_and_resume_accepts_the_branch_as_it_is(
+    harness: QueueHarness,
+) -> None:
     adopt(harness)
     for worker in ("worker-1", "worker-2"):
         harness.db.landings.stop_queue("it was moved", actor=worker)

@@ -1,4 +1,4 @@
-"""Any stretch of lines of a session's output, and those that hold a text, whatever its size and shape."""
+"""Any range of lines of a session's output, and the lines that contain a text, whatever its size and shape."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LATER = 10**12
 
 
 class LogHarness(QueueHarness):
-    """A session that is written to, and read by lines."""
+    """A session that is written to and read as lines."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -51,7 +51,7 @@ def harness(tmp_path: Path) -> LogHarness:
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 7, 100, 70_000])
-def test_lines_are_the_same_however_the_output_was_cut_into_pieces(
+def test_lines_are_the_same_however_the_output_was_chunked(
     harness: LogHarness, piece_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarm_shared.store.views.logs.log_lines.MARK_EVERY_BYTES", 64)
@@ -65,7 +65,7 @@ def test_lines_are_the_same_however_the_output_was_cut_into_pieces(
         assert harness.texts(first, count) == expected[first : first + count]
 
 
-def test_a_last_line_without_its_end_counts_and_grows(harness: LogHarness) -> None:
+def test_an_unfinished_last_line_counts_and_grows(harness: LogHarness) -> None:
     harness.write(b"one\ntw")
     assert harness.texts() == ["one", "tw"]
     assert harness.index.lines == 2
@@ -76,7 +76,7 @@ def test_a_last_line_without_its_end_counts_and_grows(harness: LogHarness) -> No
     assert harness.texts() == ["one", "two", "", "", "x"]
 
 
-def test_the_index_stops_when_its_time_is_over_and_continues_later(harness: LogHarness) -> None:
+def test_the_index_stops_when_its_time_is_up_and_continues_later(harness: LogHarness) -> None:
     harness.write(*(b"line\n" for _ in range(5)))
     assert not harness.look(until_ms=0)
     assert harness.index.lines == 1
@@ -85,7 +85,7 @@ def test_the_index_stops_when_its_time_is_over_and_continues_later(harness: LogH
     assert harness.index.lines == 5
 
 
-def test_a_search_stops_when_its_time_is_over_and_continues_where_it_was(harness: LogHarness) -> None:
+def test_a_search_stops_when_its_time_is_up_and_continues_from_there(harness: LogHarness) -> None:
     harness.write(*(b"a\nhit\n" for _ in range(5)))
     harness.look()
     found: list[int] = []
@@ -100,7 +100,7 @@ def test_a_search_stops_when_its_time_is_over_and_continues_where_it_was(harness
     assert calls > 1
 
 
-def test_a_text_is_found_whatever_its_case_and_colours_and_across_pieces(harness: LogHarness) -> None:
+def test_a_text_is_found_regardless_of_case_and_colours_and_across_chunks(harness: LogHarness) -> None:
     harness.write(b"nothing\nfirst nee", b"dle\n\x1b[1mNEE\x1b[0mDLE\n", b"x" * 70_000, b"\n", "Größe NEEDLE".encode())
     assert harness.find(holding("needle")) == [1, 2, 4]
     assert harness.find(holding("needle"), first=2) == [2, 4]
@@ -108,7 +108,7 @@ def test_a_text_is_found_whatever_its_case_and_colours_and_across_pieces(harness
     assert harness.find(holding("haystack")) == []
 
 
-def test_what_reads_like_an_error_is_found_and_what_counts_none_is_not(harness: LogHarness) -> None:
+def test_lines_that_look_like_errors_are_found_but_not_counts_of_zero_errors(harness: LogHarness) -> None:
     errors = ["ValueError: x", "error[E0382]: moved", "Traceback (most recent call last):", "1 failed, 3 passed",
               "fatal: no repository", "thread 'main' panicked at src/main.rs", "ERROR in ./app.js"]  # fmt: skip
     none = ["0 errors, 0 failed", "no errors found", "compiling src/error.rs", "test error-handling ok", "mirror"]
@@ -116,7 +116,7 @@ def test_what_reads_like_an_error_is_found_and_what_counts_none_is_not(harness: 
     assert harness.find(telling_errors()) == list(range(len(errors)))
 
 
-def test_a_line_is_bounded_and_says_how_much_is_left_out(harness: LogHarness) -> None:
+def test_a_line_is_truncated_and_states_how_much_is_missing(harness: LogHarness) -> None:
     harness.write(b"a" * 70_000, b"b" * 70_000 + b"\nnext\n")
     harness.look()
     long, following = harness.lines.read(harness.session, harness.index, first=0, count=9)
@@ -125,7 +125,7 @@ def test_a_line_is_bounded_and_says_how_much_is_left_out(harness: LogHarness) ->
     assert (following.text, following.cut_bytes) == ("next", 0)
 
 
-def test_of_a_line_that_is_drawn_again_and_again_the_last_drawing_counts(harness: LogHarness) -> None:
+def test_of_a_line_that_is_redrawn_only_the_last_version_counts(harness: LogHarness) -> None:
     harness.write(b"  0 %\r", b" 50 %\r 70 %\r", b"100 %\r\ndone\r\n")
     assert harness.texts() == ["100 %", "done"]
 
@@ -137,7 +137,7 @@ def test_a_line_shows_its_stream(harness: LogHarness) -> None:
     assert [line.stream for line in harness.lines.read(harness.session, harness.index, first=0, count=9)] == [1, 2]
 
 
-def test_a_gap_is_marked_and_numbers_follow_what_is_kept(harness: LogHarness) -> None:
+def test_a_gap_is_marked_and_line_numbers_follow_the_kept_lines(harness: LogHarness) -> None:
     harness.write(*(b"early %02d\n" % n for n in range(10)), limit_bytes=400)
     assert len(harness.texts()) == 10
     harness.write(*(b"later %02d\n" % n for n in range(90)), limit_bytes=400)

@@ -1,4 +1,4 @@
-"""Upgrades of the schema, tried with versions that do not exist yet: each step once, whole or not at all."""
+"""Schema upgrades, tested with versions that do not exist yet: each step is applied once, completely or not at all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BROKEN = (PRESENT + 2, "UPDATE tasks SET colour = 'blue'; UPDATE no_such_table S
 
 @pytest.fixture
 def released(tmp_path: Path) -> Path:
-    """A file as the present version leaves it, with a completed task and one at work."""
+    """A file as the current version leaves it, with one completed and one running task."""
     harness = QueueHarness(tmp_path)
     harness.add("a", "b")
     harness.run(PASSED)
@@ -36,13 +36,13 @@ def released(tmp_path: Path) -> Path:
 
 
 def release(monkeypatch: pytest.MonkeyPatch, *steps: tuple[int, str]) -> None:
-    """Let these be the versions that came after the first."""
+    """Install these as the versions after the first."""
     monkeypatch.setattr(migrations, "SCHEMA_VERSION", steps[-1][0])
     monkeypatch.setattr(sql, "migrations", lambda: list(steps))
 
 
 def ask(path: Path, statement: str) -> list[tuple[object, ...]]:
-    """What the file holds, read without any upgrade."""
+    """The file's contents, read without an upgrade."""
     connection = Connection(path, read_only=True)
     try:
         return connection.rows(statement)
@@ -54,7 +54,7 @@ def version(path: Path) -> object:
     return ask(path, "PRAGMA user_version")[0][0]
 
 
-def test_the_present_version_is_the_last_step_there_is() -> None:
+def test_the_current_version_is_the_last_migration() -> None:
     assert [reached for reached, _ in sql.migrations()] == list(range(2, migrations.SCHEMA_VERSION + 1))
 
 
@@ -70,16 +70,16 @@ def test_an_old_file_is_upgraded_step_by_step_and_keeps_everything(
     assert ask(released, "SELECT id, status, lease_token, open_attempt FROM tasks ORDER BY seq") == before
 
 
-def test_a_file_in_between_gets_only_what_it_lacks(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partly_upgraded_file_gets_only_the_missing_steps(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     release(monkeypatch, SECOND)
     TaskDatabase(released).close()
-    release(monkeypatch, SECOND, THIRD)  # the second step again would fail: the column is there
+    release(monkeypatch, SECOND, THIRD)  # repeating the second step would fail: the column exists
     TaskDatabase(released).close()
     TaskDatabase(released).close()
     assert ask(released, "SELECT count(*) FROM paints") == [(1,)]
 
 
-def test_a_step_that_fails_leaves_the_file_as_it_was(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_fails_leaves_the_file_unchanged(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     release(monkeypatch, SECOND, BROKEN)
     with pytest.raises(Exception, match="no_such_table"):
         TaskDatabase(released)
@@ -90,7 +90,9 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(released: Path, monkeypatch
     assert version(released) == THIRD[0]
 
 
-def test_of_many_that_open_an_old_file_at_once_one_upgrades_it(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_one_of_many_concurrent_openers_upgrades_an_old_file(
+    released: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     release(monkeypatch, SECOND, THIRD)
     together = threading.Barrier(8)
     errors: list[SwarmError] = []
@@ -111,7 +113,7 @@ def test_of_many_that_open_an_old_file_at_once_one_upgrades_it(released: Path, m
     assert version(released) == THIRD[0]
 
 
-def test_who_only_reads_upgrades_nothing_and_says_who_does(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_does_not_upgrade_and_says_who_does(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     release(monkeypatch, SECOND)
     with pytest.raises(DatabaseError, match="older version") as caught:
         TaskDatabase(released, read_only=True)
@@ -119,14 +121,16 @@ def test_who_only_reads_upgrades_nothing_and_says_who_does(released: Path, monke
     assert version(released) == PRESENT
 
 
-def test_who_writes_to_what_is_there_upgrades_it_first(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_upgrades_an_existing_file_first(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     release(monkeypatch, SECOND)
     with TaskDatabase(released, create=False) as database:
         assert database.tasks.get("b")["status"] == Status.IN_PROGRESS
     assert version(released) == SECOND[0]
 
 
-def test_a_file_of_a_newer_version_is_refused_and_left_alone(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_a_newer_version_is_refused_and_left_unchanged(
+    released: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as later:
         release(later, SECOND, THIRD)
         TaskDatabase(released).close()
@@ -140,7 +144,7 @@ SCHEMAS = Path(__file__).parents[2] / "data" / "schema"
 
 
 def shape(path: Path) -> dict[str, object]:
-    """The columns of each table, and what else the file defines."""
+    """The columns of each table, and everything else that the schema defines."""
     tables = [name for (name,) in ask(path, "SELECT name FROM sqlite_schema WHERE type = 'table'")]
     columns: dict[str, object] = {
         str(table): ask(path, f'SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_xinfo({table!r})')
@@ -150,7 +154,7 @@ def shape(path: Path) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("number", range(1, PRESENT))
-def test_a_file_of_each_earlier_version_becomes_one_of_the_present(tmp_path: Path, number: int) -> None:
+def test_a_file_of_each_earlier_version_is_upgraded_to_the_current_schema(tmp_path: Path, number: int) -> None:
     old, new = tmp_path / "old.db", tmp_path / "new.db"
     old.touch()
     connection = Connection(old)
@@ -163,7 +167,7 @@ def test_a_file_of_each_earlier_version_becomes_one_of_the_present(tmp_path: Pat
     assert shape(old) == shape(new)
 
 
-def test_requests_and_the_progress_of_bulk_ones_survive_the_new_table_of_requests(tmp_path: Path) -> None:
+def test_requests_and_the_progress_of_bulk_requests_survive_the_new_control_table(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     path.touch()
     connection = Connection(path)
@@ -181,6 +185,6 @@ def test_requests_and_the_progress_of_bulk_ones_survive_the_new_table_of_request
     with TaskDatabase(path) as database:
         assert database.connection.rows("SELECT id, idempotency_key FROM control") == [(1, "key 1"), (2, "key 2")]
         assert database.connection.rows("SELECT * FROM bulk_steps") == [(2, 7, 6, 1, "[]")]
-        assert database.control.request(Verb.PAUSE, actor="anna") == 4, "numbers are not used again"
+        assert database.control.request(Verb.PAUSE, actor="anna") == 4, "numbers must not be reused"
         with pytest.raises(Exception, match="FOREIGN KEY"), database.connection.transaction():
             database.connection.change("INSERT INTO bulk_steps (control, cursor, done, refused) VALUES (99, 0, 0, 0)")

@@ -1,4 +1,4 @@
-"""The file behind an open database: refused under a second name, and every way of losing it is noticed and named."""
+"""The file behind an open database: refused under a second name, and every way of losing it is detected and named."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def test_a_database_with_two_names_is_refused_under_either(database: TaskDatabas
     TaskDatabase(database.path, create=False, read_only=read_only).close()
 
 
-def test_a_symbolic_link_is_no_second_name(database: TaskDatabase) -> None:
+def test_a_symbolic_link_is_not_a_second_name(database: TaskDatabase) -> None:
     link = database.path.with_name("link.db")
     link.symlink_to(database.path)
     TaskDatabase(link, create=False).close()
 
 
-def test_a_link_to_nothing_is_named_as_such(tmp_path: Path) -> None:
+def test_a_dangling_link_is_named_as_such(tmp_path: Path) -> None:
     (tmp_path / "tasks.db").symlink_to("gone.db")
     with pytest.raises(DatabaseError, match=r"is a link to gone\.db, which does not exist"):
         TaskDatabase(tmp_path / "tasks.db")
@@ -79,7 +79,7 @@ def move_folder(path: Path) -> None:
         (move_folder, "was moved to {folder}/elsewhere/tasks.db"),
     ],
 )
-def test_every_loss_of_the_file_is_noticed_and_named(
+def test_every_loss_of_the_file_is_detected_and_named(
     database: TaskDatabase, tmp_path: Path, lose: Callable[[Path], None], change: str
 ) -> None:
     assert database.connection.file.change() is None
@@ -87,7 +87,7 @@ def test_every_loss_of_the_file_is_noticed_and_named(
     assert database.connection.file.change() == change.format(folder=tmp_path)
 
 
-def test_who_still_works_on_a_deleted_file_is_found(database: TaskDatabase) -> None:
+def test_a_process_that_still_works_on_a_deleted_file_is_found(database: TaskDatabase) -> None:
     database.path.unlink()
     assert still_open_elsewhere(database.path) == os.getpid()
     database.close()

@@ -1,4 +1,4 @@
-"""Output past its limit: what is kept, however the pieces fall."""
+"""Output beyond its limit: which part is kept, whatever the sizes of the chunks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LIMIT = 1_000  # of which the last 750 are kept
 @pytest.mark.parametrize(
     "sizes", [(5_000, 900), (5_000, 740, 300), (300,) * 20, (5_000, 10), (100, 999, 999), (7_000,)]
 )
-def test_the_end_is_kept_whatever_the_sizes_of_the_pieces(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+def test_the_end_is_kept_whatever_the_sizes_of_the_chunks(tmp_path: Path, sizes: tuple[int, ...]) -> None:
     harness = QueueHarness(tmp_path)
     harness.add("1")
     session = harness.db.queue.open_session(

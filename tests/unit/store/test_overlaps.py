@@ -1,4 +1,4 @@
-"""Tasks whose files overlap run one after the other, and a claim costs the same however many wait."""
+"""Tasks whose files overlap run one after the other, and a claim costs the same however many are waiting."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def spec(task_id: str, *files: str, **more: object) -> TaskSpec:
     return TaskSpec(id=task_id, name=task_id, files=files, **more)  # type: ignore[arg-type]
 
 
-def test_a_task_whose_files_overlap_a_running_ones_waits_and_the_next_is_claimed(harness: QueueHarness) -> None:
+def test_a_task_whose_files_overlap_a_running_task_waits_and_the_next_is_claimed(harness: QueueHarness) -> None:
     harness.add(spec("a", "src/**"), spec("b", "src/door.py"), spec("c", "docs/door.md"))
     assert harness.take("worker-1").task_id == "a"
     assert harness.take("worker-2").task_id == "c"
@@ -31,7 +31,7 @@ def test_a_task_whose_files_overlap_a_running_ones_waits_and_the_next_is_claimed
     assert harness.task("b")["attempt_count"] == 0
 
 
-def test_it_is_ready_in_the_transaction_that_ends_the_other(harness: QueueHarness) -> None:
+def test_it_becomes_ready_in_the_transaction_that_ends_the_other_task(harness: QueueHarness) -> None:
     harness.add(spec("a", "x"), spec("b", "x"))
     first = harness.start("worker-1")
     assert harness.claim("worker-2") is None
@@ -41,7 +41,7 @@ def test_it_is_ready_in_the_transaction_that_ends_the_other(harness: QueueHarnes
 
 
 @pytest.mark.parametrize("fault", [FailureClass.QUALITY, FailureClass.CRASH, FailureClass.UNREADABLE])
-def test_any_end_of_the_other_lets_it_go(harness: QueueHarness, fault: FailureClass) -> None:
+def test_any_end_of_the_other_task_frees_it(harness: QueueHarness, fault: FailureClass) -> None:
     harness.add(spec("a", "x", max_retries=0, priority=1), spec("b", "x"))
     first = harness.start("worker-1")
     assert harness.claim("worker-2") is None
@@ -54,7 +54,7 @@ def test_tasks_without_files_never_wait(harness: QueueHarness) -> None:
     assert [harness.take(f"worker-{n}").task_id for n in (1, 2, 3)] == ["a", "b", "c"]
 
 
-def test_whoever_ignores_overlaps_gets_them_at_once(harness: QueueHarness) -> None:
+def test_a_worker_that_ignores_overlaps_gets_such_tasks_immediately(harness: QueueHarness) -> None:
     harness.add(spec("a", "x"), spec("b", "x"))
     harness.take("worker-1")
     plain = harness.claimant("worker-2")
@@ -62,7 +62,7 @@ def test_whoever_ignores_overlaps_gets_them_at_once(harness: QueueHarness) -> No
     assert harness.db.queue.claim(careless) is not None
 
 
-def test_many_that_clash_are_passed_over_and_run_one_after_the_other(
+def test_many_overlapping_tasks_are_skipped_and_run_one_after_the_other(
     harness: QueueHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claiming, "CLASHES_PER_CLAIM", 7)
@@ -72,7 +72,7 @@ def test_many_that_clash_are_passed_over_and_run_one_after_the_other(
     assert harness.db.tasks.counts()[Status.WAITING_FILES][0] == 149
 
 
-def test_all_of_many_that_clash_are_completed_in_the_end(harness: QueueHarness) -> None:
+def test_many_overlapping_tasks_are_all_completed_in_the_end(harness: QueueHarness) -> None:
     harness.add(*(spec(f"a{n}", "same.py") for n in range(100)))
     order = [harness.run() for _ in range(100)]
     assert order == [f"a{n}" for n in range(100)]
@@ -80,7 +80,7 @@ def test_all_of_many_that_clash_are_completed_in_the_end(harness: QueueHarness) 
     assert claims == [None, None]
 
 
-def test_why_names_the_task_that_it_clashes_with(harness: QueueHarness) -> None:
+def test_why_names_the_task_that_it_overlaps_with(harness: QueueHarness) -> None:
     harness.add(spec("a", "x"), spec("b", "x"))
     harness.start("worker-1")
     harness.claim("worker-2")
@@ -89,7 +89,7 @@ def test_why_names_the_task_that_it_clashes_with(harness: QueueHarness) -> None:
 
 
 @pytest.mark.parametrize(("verb", "status"), [(Verb.HOLD, Status.HELD), (Verb.CANCEL, Status.CANCELLED)])
-def test_a_user_can_take_it_out_while_it_waits(harness: QueueHarness, verb: Verb, status: Status) -> None:
+def test_a_user_can_cancel_a_task_that_waits_for_files(harness: QueueHarness, verb: Verb, status: Status) -> None:
     harness.add(spec("a", "x"), spec("b", "x"))
     harness.start("worker-1")
     harness.claim("worker-2")
@@ -98,7 +98,7 @@ def test_a_user_can_take_it_out_while_it_waits(harness: QueueHarness, verb: Verb
     assert harness.status("b") is status
 
 
-def test_what_waits_for_a_task_that_was_cleared_away_is_let_go(harness: QueueHarness) -> None:
+def test_a_task_that_waits_for_a_cleared_task_is_freed(harness: QueueHarness) -> None:
     harness.add(spec("a", "x"), spec("b", "x"))
     harness.start("worker-1")
     harness.claim("worker-2")

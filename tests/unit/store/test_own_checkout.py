@@ -1,4 +1,4 @@
-"""Without a project, no agent works on the checkout of Amplifier Swarm; named as the project, it may be worked on."""
+"""Without a project, no agent works on the checkout of Amplifier Swarm; named as the project, it is allowed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ TOP = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("folder", [TOP, TOP / "services" / "swarm_worker"], ids=["its top", "below it"])
-def test_the_checkout_is_refused_as_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: Path) -> None:
+def test_the_checkout_is_refused_as_the_default_project(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: Path
+) -> None:
     monkeypatch.chdir(folder)
     settings = resolve({"db": tmp_path / "tasks.db"}, environ={})
     error = not_pointed_at_a_project(settings)
@@ -27,7 +29,7 @@ def test_the_checkout_is_refused_as_the_default(monkeypatch: pytest.MonkeyPatch,
         worker_config(settings, "worker-1")
 
 
-def test_another_folder_and_a_checkout_that_was_named_are_worked_on(
+def test_another_folder_or_a_checkout_named_explicitly_is_accepted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)

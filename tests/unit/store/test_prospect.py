@@ -1,4 +1,4 @@
-"""When the open tasks may be done agrees with the critical path, and where nothing continues it says why."""
+"""The estimated completion agrees with the critical path, and when nothing continues, the reason is given."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def task(name: str, *needs: str, hours: float | None = None, status: Status = St
     return TaskSpec(id=name, name=name, dependencies=needs, estimated_hours=hours, status=status)
 
 
-def test_it_is_never_below_what_is_left_of_a_running_task_by_its_estimate(harness: QueueHarness) -> None:
+def test_it_is_never_less_than_the_estimated_remainder_of_a_running_task(harness: QueueHarness) -> None:
     harness.add(task("long", hours=8))
     harness.start()
     harness.clock.pass_s(HOUR_S)
@@ -40,12 +40,12 @@ def test_it_is_never_below_what_is_left_of_a_running_task_by_its_estimate(harnes
     assert found.forecast.low_s <= found.forecast.eta_s <= found.forecast.high_s
 
 
-def test_it_is_never_below_the_longest_remaining_chain(harness: QueueHarness) -> None:
+def test_it_is_never_less_than_the_longest_remaining_chain(harness: QueueHarness) -> None:
     harness.add(task("a", hours=2), task("b", "a", hours=1), task("c", "b"), task("x"))
     assert harness.db.prospects.now().eta_s == pytest.approx(3 * HOUR_S + 6)
 
 
-def test_where_there_are_too_many_tasks_for_their_links_running_ones_still_count(
+def test_running_tasks_still_count_if_there_are_too_many_tasks_for_their_links(
     harness: QueueHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prospect, "LOOKED_THROUGH", 1)
@@ -64,7 +64,7 @@ def test_where_there_are_too_many_tasks_for_their_links_running_ones_still_count
         (DISK_LOW, "the disk is nearly full"),
     ],
 )
-def test_while_no_task_may_start_it_is_stalled_also_beside_a_running_one(
+def test_the_queue_is_stalled_while_no_task_may_start_even_if_one_is_running(
     harness: QueueHarness, flag: str, words: str
 ) -> None:
     harness.add("a", "b")
@@ -76,7 +76,7 @@ def test_while_no_task_may_start_it_is_stalled_also_beside_a_running_one(
     assert harness.db.prospects.now().stalled is None
 
 
-def test_a_pause_does_not_stall_what_runs_as_the_last(harness: QueueHarness) -> None:
+def test_a_pause_does_not_stall_the_last_running_task(harness: QueueHarness) -> None:
     harness.add("a")
     harness.start()
     harness.db.swarm.set_flag(PAUSED, actor="ann")
@@ -84,7 +84,7 @@ def test_a_pause_does_not_stall_what_runs_as_the_last(harness: QueueHarness) -> 
     assert (found.stalled, found.eta_s) == (None, 6)
 
 
-def test_tasks_behind_failures_are_stuck_and_alone_they_stall(harness: QueueHarness) -> None:
+def test_tasks_behind_failures_are_stuck_and_stall_the_queue_if_there_are_no_others(harness: QueueHarness) -> None:
     harness.add("bad", task("behind", "bad"), task("further", "behind"), "good")
     harness.run(failed(FailureClass.QUALITY))
     found = harness.db.prospects.now()
@@ -101,7 +101,7 @@ def test_tasks_behind_failures_are_stuck_and_alone_they_stall(harness: QueueHarn
         ("retire", "no worker takes tasks: worker-1 is leaving", "amplifier-swarm start"),
     ],
 )
-def test_workers_that_only_leave_take_no_tasks(harness: QueueHarness, wanted: str, words: str, advice: str) -> None:
+def test_retiring_workers_take_no_tasks(harness: QueueHarness, wanted: str, words: str, advice: str) -> None:
     harness.add("a")
     harness.db.workers.want("worker-1", wanted)
     assert harness.db.prospects.now().stalled == words
@@ -117,7 +117,7 @@ def test_without_workers_it_is_stalled(harness: QueueHarness) -> None:
     assert harness.db.prospects.now().stalled == "no worker is running"
 
 
-def test_with_nothing_open_nothing_is_stalled(harness: QueueHarness) -> None:
+def test_with_no_open_task_nothing_is_stalled(harness: QueueHarness) -> None:
     harness.add(task("f", status=Status.FAILED))
     harness.db.swarm.set_flag(PAUSED, actor="ann")
     found = harness.db.prospects.now()

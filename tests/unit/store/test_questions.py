@@ -1,4 +1,4 @@
-"""A task that is held for a question costs nothing, and one answer makes it ready again."""
+"""A task that is held for a question costs no retry, and one answer makes it ready again."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_question_holds_the_task_and_costs_no_retry(harness: QueueHarness) -> 
     assert reason.advice == 'amplifier-swarm answer a "…"'
 
 
-def test_an_answer_makes_it_ready_with_its_budgets_as_they_were(harness: QueueHarness) -> None:
+def test_an_answer_makes_it_ready_with_unchanged_limits(harness: QueueHarness) -> None:
     harness.budgets = Budgets(max_retries=2)
     harness.run(failed(FailureClass.QUALITY))
     harness.run(ASKS)
@@ -61,7 +61,7 @@ def test_an_answer_makes_it_ready_with_its_budgets_as_they_were(harness: QueueHa
     assert harness.status("b") is Status.NOT_STARTED
 
 
-def test_the_same_answer_again_changes_nothing_and_another_one_is_refused(harness: QueueHarness) -> None:
+def test_the_same_answer_again_changes_nothing_and_a_different_one_is_refused(harness: QueueHarness) -> None:
     harness.run(ASKS)
     answer(harness)
     assert answer(harness) == "answered already"
@@ -72,7 +72,7 @@ def test_the_same_answer_again_changes_nothing_and_another_one_is_refused(harnes
     assert harness.events().count("answered") == 1
 
 
-def test_an_answer_to_an_earlier_question_is_not_taken_for_one_to_a_later(harness: QueueHarness) -> None:
+def test_an_answer_to_an_earlier_question_does_not_count_for_a_later_one(harness: QueueHarness) -> None:
     harness.run(ASKS)
     answer(harness, attempt=1)
     harness.run(ASKS)
@@ -107,7 +107,7 @@ def test_an_empty_answer_is_refused(harness: QueueHarness) -> None:
     assert harness.status("a") is Status.HELD
 
 
-def test_the_request_is_in_the_audit_with_its_outcome(harness: QueueHarness) -> None:
+def test_the_request_is_in_the_audit_log_with_its_outcome(harness: QueueHarness) -> None:
     harness.run(ASKS)
     row = harness.db.control.request(Verb.ANSWER, "a", {"text": "Files.", "attempt": 1}, actor="dashboard")
     assert carry_out(harness.db, harness.db.control.get(row), by="reaper")

@@ -1,4 +1,4 @@
-"""Claims, fences, budgets: what the queue promises."""
+"""Claims, fences and limits: what the queue guarantees."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def spec(task_id: str, *needs: str, **more: object) -> TaskSpec:
 # ───── claiming ─────
 
 
-def test_a_task_is_given_to_one_worker_only(harness: QueueHarness) -> None:
+def test_a_task_is_given_to_only_one_worker(harness: QueueHarness) -> None:
     harness.add("a")
     assert harness.claim("worker-1") is not None
     assert harness.claim("worker-2") is None
 
 
-def test_tasks_go_out_by_priority_then_longest_chain_then_file_order(harness: QueueHarness) -> None:
+def test_tasks_are_claimed_by_priority_then_longest_chain_then_file_order(harness: QueueHarness) -> None:
     harness.add(
         spec("plain"), spec("root"), spec("below", "root"), spec("urgent", priority=1), spec("later", priority=4)
     )
@@ -47,7 +47,7 @@ def test_every_claim_raises_the_fencing_token(harness: QueueHarness) -> None:
     assert harness.take().token > first.token
 
 
-def test_nothing_is_claimed_while_a_flag_says_so(harness: QueueHarness) -> None:
+def test_nothing_is_claimed_while_a_flag_forbids_it(harness: QueueHarness) -> None:
     harness.add("a")
     for flag in ("paused", "drained", "emergency_stop", "disk_low", "runner_down"):
         harness.db.swarm.set_flag(flag, actor="test")
@@ -56,7 +56,7 @@ def test_nothing_is_claimed_while_a_flag_says_so(harness: QueueHarness) -> None:
     assert harness.claim() is not None
 
 
-def test_a_worker_that_shall_leave_gets_nothing(harness: QueueHarness) -> None:
+def test_a_retiring_worker_gets_no_task(harness: QueueHarness) -> None:
     harness.add("a")
     harness.claimant()
     with harness.db.connection.transaction():
@@ -106,10 +106,10 @@ def test_a_stale_token_cannot_open_a_session(harness: QueueHarness) -> None:
     assert not harness.db.queue.owns(claim)
 
 
-def test_a_lease_counts_from_when_its_renewal_began(harness: QueueHarness) -> None:
+def test_a_lease_counts_from_the_start_of_its_renewal(harness: QueueHarness) -> None:
     run = harness.claimant().run
     began = harness.clock.mono
-    harness.clock.pass_s(50)  # the write lock came late: so long others may have judged by the old lease
+    harness.clock.pass_s(50)  # the write lock came late: others may have judged by the old lease for that long
     assert harness.db.workers.heartbeat(run, began_mono_ms=began, lease_s=120)
     worker = harness.db.workers.get(run)
     assert worker is not None
@@ -125,7 +125,7 @@ def test_a_second_settle_of_the_same_attempt_is_refused(harness: QueueHarness) -
     assert harness.status("a") is Status.NOT_STARTED
 
 
-def test_an_attempt_whose_tree_is_not_proven_gone_keeps_its_task_from_everybody(harness: QueueHarness) -> None:
+def test_an_attempt_whose_tree_is_not_proven_gone_blocks_its_task_for_every_worker(harness: QueueHarness) -> None:
     harness.add("a")
     harness.start()
     with harness.db.connection.transaction():
@@ -136,7 +136,7 @@ def test_an_attempt_whose_tree_is_not_proven_gone_keeps_its_task_from_everybody(
 # ───── dependencies ─────
 
 
-def test_dependents_become_ready_when_what_they_need_is_completed(harness: QueueHarness) -> None:
+def test_dependents_become_ready_when_their_dependencies_are_completed(harness: QueueHarness) -> None:
     harness.add(spec("c", "a", "b"), spec("a"), spec("b"))
     assert harness.status("c") is Status.BLOCKED
     assert {harness.run(), harness.run()} == {"a", "b"}
@@ -151,11 +151,11 @@ def test_a_failed_dependency_leaves_its_dependents_blocked(harness: QueueHarness
     assert harness.claim() is None
 
 
-# ───── budgets ─────
+# ───── limits ─────
 
 
 @pytest.mark.parametrize("retries", [0, 1, 2, 5])
-def test_max_retries_gives_one_attempt_more_than_retries_and_then_the_task_fails(tmp_path: Path, retries: int) -> None:
+def test_max_retries_allows_one_attempt_more_than_retries_and_then_the_task_fails(tmp_path: Path, retries: int) -> None:
     harness = QueueHarness(tmp_path, budgets=Budgets(max_retries=retries))
     harness.add("a")
     for _ in range(retries + 1):
@@ -164,21 +164,21 @@ def test_max_retries_gives_one_attempt_more_than_retries_and_then_the_task_fails
     assert harness.task("a")["attempt_count"] == retries + 1
 
 
-def test_a_tasks_own_max_retries_wins(harness: QueueHarness) -> None:
+def test_a_tasks_own_max_retries_takes_precedence(harness: QueueHarness) -> None:
     harness.add(spec("a", max_retries=0))
     harness.run(failed(FailureClass.QUALITY))
     assert harness.status("a") is Status.FAILED
 
 
 @pytest.mark.parametrize("free", [FailureClass.INTERRUPTED, FailureClass.PROVIDER, FailureClass.SETUP])
-def test_what_is_not_the_tasks_fault_costs_nothing(harness: QueueHarness, free: FailureClass) -> None:
+def test_a_failure_that_is_not_the_tasks_fault_costs_nothing(harness: QueueHarness, free: FailureClass) -> None:
     harness.add(spec("a", max_retries=0))
     for _ in range(5):
         harness.run(failed(free))
     assert harness.status("a") is Status.NOT_STARTED
 
 
-def test_the_third_crash_in_a_row_holds_the_task_and_the_second_waits_first(harness: QueueHarness) -> None:
+def test_the_third_crash_in_a_row_holds_the_task_and_the_second_delays_it(harness: QueueHarness) -> None:
     harness.add("a")
     harness.run(failed(FailureClass.CRASH))
     assert harness.status("a") is Status.NOT_STARTED
@@ -191,7 +191,7 @@ def test_the_third_crash_in_a_row_holds_the_task_and_the_second_waits_first(harn
     assert harness.task("a")["hold_reason"] == "crashed_repeatedly"
 
 
-def test_a_crash_does_not_use_up_a_retry_and_a_judged_attempt_ends_the_row_of_crashes(harness: QueueHarness) -> None:
+def test_a_crash_uses_up_no_retry_and_a_judged_attempt_resets_the_crash_count(harness: QueueHarness) -> None:
     harness.add(spec("a", max_retries=1))
     harness.run(failed(FailureClass.CRASH))
     harness.run(failed(FailureClass.QUALITY))
@@ -199,7 +199,7 @@ def test_a_crash_does_not_use_up_a_retry_and_a_judged_attempt_ends_the_row_of_cr
     assert harness.status("a") is Status.NOT_STARTED
 
 
-def test_a_retry_delay_makes_a_quality_retry_wait(tmp_path: Path) -> None:
+def test_a_retry_delay_postpones_a_quality_retry(tmp_path: Path) -> None:
     harness = QueueHarness(tmp_path, budgets=Budgets(max_retries=2, retry_delay_s=60))
     harness.add("a")
     harness.run(failed(FailureClass.QUALITY))
@@ -209,7 +209,7 @@ def test_a_retry_delay_makes_a_quality_retry_wait(tmp_path: Path) -> None:
     assert harness.claim() is not None
 
 
-def test_the_time_of_one_task_is_not_that_of_another(tmp_path: Path) -> None:
+def test_the_limits_of_one_task_do_not_apply_to_another(tmp_path: Path) -> None:
     harness = QueueHarness(tmp_path, budgets=Budgets(max_retries=2, retry_delay_s=60))
     harness.add("a", "b")
     harness.run(failed(FailureClass.QUALITY))
@@ -238,14 +238,14 @@ def test_an_unreadable_answer_holds_the_task(harness: QueueHarness) -> None:
     assert harness.task("a")["hold_reason"] == "unreadable_answer"
 
 
-def test_a_killed_task_is_held_and_a_cancelled_one_is_out(harness: QueueHarness) -> None:
+def test_a_killed_task_is_held_and_a_cancelled_one_is_not_run_again(harness: QueueHarness) -> None:
     harness.add("a", "b")
     harness.settle(harness.start(), AttemptResult(outcome=Outcome.KILLED, error="killed by me"))
     harness.settle(harness.start(), AttemptResult(outcome=Outcome.CANCELLED, error="cancelled by me"))
     assert (harness.status("a"), harness.status("b")) == (Status.HELD, Status.CANCELLED)
 
 
-def test_a_persons_note_stays_until_an_attempt_was_judged(harness: QueueHarness) -> None:
+def test_a_users_note_is_kept_until_an_attempt_was_judged(harness: QueueHarness) -> None:
     harness.add(spec("a", max_retries=5))
     harness.run(failed(FailureClass.QUALITY))
     with harness.db.connection.transaction():
@@ -264,7 +264,7 @@ def throttled(wait_s: float | None = None, kind: TroubleKind = TroubleKind.THROT
     return failed(FailureClass.PROVIDER, "429", trouble=Trouble(kind=kind, text="429 slow down", wait_s=wait_s))
 
 
-def test_provider_trouble_holds_its_agent_cli_for_everybody_and_then_lets_one_attempt_probe(
+def test_provider_trouble_holds_its_agent_cli_and_then_lets_one_attempt_probe(
     harness: QueueHarness,
 ) -> None:
     harness.add("a", "b")
@@ -272,7 +272,7 @@ def test_provider_trouble_holds_its_agent_cli_for_everybody_and_then_lets_one_at
     assert harness.claim("worker-2") is None
     harness.clock.pass_s(51)
     probe = harness.start("worker-1")
-    assert harness.claim("worker-2") is None, "only one attempt may find out whether the provider is back"
+    assert harness.claim("worker-2") is None, "only one attempt may probe whether the provider is back"
     harness.settle(probe)
     assert harness.db.swarm.holds() == []
     assert harness.claim("worker-2") is not None
@@ -290,7 +290,7 @@ def test_the_wait_doubles_while_the_trouble_lasts(harness: QueueHarness) -> None
     assert waits[2] > 1.3 * waits[1]
 
 
-def test_several_sessions_that_hit_one_limit_make_one_hold(harness: QueueHarness) -> None:
+def test_several_sessions_that_hit_one_limit_cause_one_hold(harness: QueueHarness) -> None:
     harness.add("a", "b")
     first, second = harness.start("worker-1"), harness.start("worker-2")
     harness.clock.pass_s(1)
@@ -299,7 +299,7 @@ def test_several_sessions_that_hit_one_limit_make_one_hold(harness: QueueHarness
     assert harness.db.swarm.holds()[0].step == 1
 
 
-def test_a_used_up_quota_holds_until_a_user_resumes(harness: QueueHarness) -> None:
+def test_an_exhausted_quota_holds_until_a_user_resumes(harness: QueueHarness) -> None:
     harness.add("a")
     harness.run(throttled(kind=TroubleKind.QUOTA))
     harness.clock.pass_s(10_000_000)
@@ -308,7 +308,7 @@ def test_a_used_up_quota_holds_until_a_user_resumes(harness: QueueHarness) -> No
     assert harness.claim() is not None
 
 
-def test_another_agent_cli_continues_while_one_is_held(harness: QueueHarness) -> None:
+def test_other_agent_clis_continue_while_one_is_on_hold(harness: QueueHarness) -> None:
     harness.add("a", spec("b", agent_cli="codex"))
     harness.run(throttled(wait_s=50))
     claim = harness.claim()
@@ -316,7 +316,7 @@ def test_another_agent_cli_continues_while_one_is_held(harness: QueueHarness) ->
     assert (claim.task_id, claim.agent_cli) == ("b", "codex")
 
 
-def test_a_cli_that_cannot_start_gets_one_serial_repeat_and_is_then_held(harness: QueueHarness) -> None:
+def test_a_cli_that_cannot_start_is_tried_once_more_alone_and_then_held(harness: QueueHarness) -> None:
     harness.add("a", "b")
     setup = failed(
         FailureClass.SETUP, "no such program", trouble=Trouble(kind=TroubleKind.STARTUP, text="no such program")
@@ -332,7 +332,7 @@ def test_a_cli_that_cannot_start_gets_one_serial_repeat_and_is_then_held(harness
     assert harness.status("a") is Status.NOT_STARTED
 
 
-# ───── the engine ─────
+# ───── the database engine ─────
 
 
 @pytest.mark.parametrize("version", ["3.40.1", "3.51.2", "3.50.6", "3.44.5", "3.52.0", "3.45.0"])
@@ -342,11 +342,11 @@ def test_an_engine_that_can_lose_commits_is_refused(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["3.51.3", "3.50.7", "3.44.6", "3.53.4", "3.54.1"])
-def test_a_fixed_engine_is_taken(version: str) -> None:
+def test_a_fixed_engine_is_accepted(version: str) -> None:
     check_engine(version)
 
 
-def test_a_worker_name_whose_process_lives_cannot_be_taken(harness: QueueHarness) -> None:
+def test_a_worker_name_cannot_be_taken_while_its_process_lives(harness: QueueHarness) -> None:
     harness.claimant("worker-1")
     from swarm_shared.domain.errors import ConfigError
     from swarm_shared.processes.identity import ProcessId
@@ -355,7 +355,7 @@ def test_a_worker_name_whose_process_lives_cannot_be_taken(harness: QueueHarness
         harness.db.workers.register("worker-1", ProcessId.mine(), ProcessId.mine(), lease_s=10)
 
 
-def test_counters_agree_with_the_rows_after_many_moves(harness: QueueHarness) -> None:
+def test_counters_agree_with_the_rows_after_many_changes(harness: QueueHarness) -> None:
     harness.add(*[spec(f"t{n}", phase=f"p{n % 3}", estimated_hours=0.5) for n in range(30)])
     for n in range(20):
         harness.run(PASSED if n % 2 else failed(FailureClass.QUALITY))

@@ -1,4 +1,4 @@
-"""The store against a model of it: some thousand random steps, the same ones each time."""
+"""The store against a model of it: thousands of random steps, the same ones in every run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from queue_machine import QueueMachine
 
-# Where one only asks whether it fails, no one reads the shortest way there.
+# If only the result matters, nobody reads the shortest failing example.
 PHASES = [Phase.generate] if "SWARM_NO_SHRINK" in os.environ else list(Phase)
 SHORT = settings(
     phases=PHASES,
@@ -21,5 +21,5 @@ SHORT = settings(
 )
 
 
-def test_the_store_does_what_a_small_model_of_the_queue_says() -> None:
+def test_the_store_behaves_like_a_small_model_of_the_queue() -> None:
     run_state_machine_as_test(QueueMachine, settings=SHORT)

@@ -1,4 +1,4 @@
-"""Where the copy of a lost database goes: near it, but in no checkout that a clean-up may empty."""
+"""Where the copy of a lost database goes: near it, but not into a checkout that a clean-up may empty."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ def first(database: Path) -> Path:
     return next(iter(refuges(database)))
 
 
-def test_outside_of_any_checkout_it_stays_beside_the_database(top: Path) -> None:
+def test_outside_any_checkout_the_copy_is_placed_next_to_the_database(top: Path) -> None:
     assert first(top / "tasks.db") == top
 
 
-def test_an_empty_git_folder_makes_no_checkout(top: Path) -> None:
+def test_an_empty_git_folder_is_not_a_checkout(top: Path) -> None:
     (top / ".git").mkdir()
     assert first(top / "below" / "tasks.db") == top / "below"
 
 
-def test_it_leaves_all_checkouts_around_it(top: Path) -> None:
+def test_the_copy_is_placed_outside_all_enclosing_checkouts(top: Path) -> None:
     checkout(top)
     (top / "below" / ".git").write_text("gitdir: elsewhere")  # a linked worktree or a submodule
     assert first(top / "below" / "tasks.db") == top.parent
 
 
-def test_a_folder_that_is_gone_is_replaced_by_the_nearest_that_is_not(top: Path) -> None:
+def test_a_missing_folder_is_replaced_by_its_nearest_existing_parent(top: Path) -> None:
     assert first(top / "gone" / "deep" / "tasks.db") == top
 
 
-def test_the_copy_is_whole_private_and_never_replaces_another(top: Path) -> None:
+def test_the_copy_is_complete_and_private_and_never_replaces_another(top: Path) -> None:
     path = top / "tasks.db"
     (top / "tasks.db.rescued-1").write_text("an earlier one")
     with TaskDatabase(path) as database:
@@ -65,7 +65,7 @@ def test_the_copy_is_whole_private_and_never_replaces_another(top: Path) -> None
     assert (top / "tasks.db.rescued-1").read_text() == "an earlier one"
 
 
-def test_a_folder_that_takes_nothing_is_passed_over(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_is_skipped(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = top.parent / "home"
     home.mkdir()
     nowhere = top / "below"

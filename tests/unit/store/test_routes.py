@@ -1,4 +1,4 @@
-"""Routes: which one a claim takes, what trouble on one of them changes, and how it recovers."""
+"""Routes: which one a claim uses, the effects of trouble on one of them, and how it recovers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def start_many(harness: QueueHarness, number: int) -> list[Claim]:
 
 
 def count_startable(harness: QueueHarness) -> int:
-    """How many attempts the route takes at once, as starts are spaced out."""
+    """How many attempts the route accepts at once, as starts are spaced out."""
     for number in range(100):
         harness.clock.pass_s(5)
         if harness.claim(f"worker-{number}") is None:
@@ -56,7 +56,7 @@ def count_startable(harness: QueueHarness) -> int:
     raise AssertionError("no end of claims")
 
 
-def test_without_routes_a_task_runs_on_the_route_of_its_agent_cli(tmp_path: Path) -> None:
+def test_without_routes_a_task_uses_the_route_of_its_agent_cli(tmp_path: Path) -> None:
     harness = QueueHarness(tmp_path)
     harness.add("plain", TaskSpec(id="own", name="own", agent_cli="codex"))
     claims = [harness.start("worker-1"), harness.start("worker-2")]
@@ -75,7 +75,7 @@ def test_the_next_route_takes_over_at_the_next_attempt_and_costs_no_retry(tmp_pa
     assert [hold.route for hold in harness.db.swarm.holds()] == ["plan"]
 
 
-def test_a_lower_tier_is_used_only_where_that_is_allowed(tmp_path: Path) -> None:
+def test_a_lower_tier_is_used_only_if_that_is_allowed(tmp_path: Path) -> None:
     for allowed, expected in ((False, None), (True, "codex")):
         folder = tmp_path / str(allowed)
         folder.mkdir()
@@ -84,7 +84,7 @@ def test_a_lower_tier_is_used_only_where_that_is_allowed(tmp_path: Path) -> None
         assert route_of(harness.claim()) == expected
 
 
-def test_a_task_with_an_agent_cli_of_its_own_stays_on_the_routes_of_that_one(tmp_path: Path) -> None:
+def test_a_task_with_its_own_agent_cli_uses_only_the_routes_of_that_cli(tmp_path: Path) -> None:
     harness = QueueHarness(tmp_path, routing=Routing(builder=(PLAN, API, CODEX), validator=(JUDGE,)))
     harness.add(*(TaskSpec(id=f"c{n}", name="c", agent_cli="codex") for n in range(2)))
     claim = harness.start()
@@ -94,7 +94,7 @@ def test_a_task_with_an_agent_cli_of_its_own_stays_on_the_routes_of_that_one(tmp
     assert harness.claim() is None
 
 
-def test_the_first_route_is_tried_again_by_one_attempt_as_soon_as_its_hold_is_over(tmp_path: Path) -> None:
+def test_the_first_route_is_tried_again_by_one_attempt_as_soon_as_its_hold_ends(tmp_path: Path) -> None:
     harness = harness_with(tmp_path, PLAN, API)
     running = start_many(harness, 3)
     stop(harness, running[0])
@@ -106,7 +106,7 @@ def test_the_first_route_is_tried_again_by_one_attempt_as_soon_as_its_hold_is_ov
     assert route_of(harness.start("worker-5")) == "api"
 
 
-def test_only_the_canary_opens_the_route_again(tmp_path: Path) -> None:
+def test_only_the_canary_reopens_the_route(tmp_path: Path) -> None:
     harness = harness_with(tmp_path, PLAN, API)
     first, older = start_many(harness, 2)
     stop(harness, first)
@@ -119,7 +119,7 @@ def test_only_the_canary_opens_the_route_again(tmp_path: Path) -> None:
     assert harness.db.swarm.holds() == []
 
 
-def test_trouble_of_the_validator_holds_its_route_and_the_next_one_judges(tmp_path: Path) -> None:
+def test_trouble_of_the_validator_holds_its_route_and_the_next_route_judges(tmp_path: Path) -> None:
     harness = harness_with(tmp_path, PLAN, validator=(JUDGE, SPARE_JUDGE))
     stop(harness, harness.start(), on=JUDGE)
     (hold,) = harness.db.swarm.holds()
@@ -129,13 +129,13 @@ def test_trouble_of_the_validator_holds_its_route_and_the_next_one_judges(tmp_pa
     assert claim.routes.names == ("plan", "spare-judge")
 
 
-def test_nothing_is_built_that_no_route_can_judge(tmp_path: Path) -> None:
+def test_nothing_is_built_if_no_route_can_judge_it(tmp_path: Path) -> None:
     harness = harness_with(tmp_path, PLAN, validator=(JUDGE,))
     stop(harness, harness.start(), on=JUDGE)
     assert harness.claim() is None
 
 
-def test_a_throttle_halves_what_runs_at_once_and_successes_win_it_back_one_by_one(tmp_path: Path) -> None:
+def test_a_throttle_halves_the_concurrency_and_successes_restore_it_one_by_one(tmp_path: Path) -> None:
     harness = harness_with(tmp_path, PLAN)
     running = start_many(harness, 8)
     stop(harness, running[0], TroubleKind.THROTTLED)
@@ -163,7 +163,7 @@ def test_a_throttle_halves_what_runs_at_once_and_successes_win_it_back_one_by_on
 
 
 @pytest.mark.parametrize("kind", [TroubleKind.THROTTLED, TroubleKind.OVERLOADED])
-def test_a_long_outage_halves_what_runs_at_once_only_once(tmp_path: Path, kind: TroubleKind) -> None:
+def test_a_long_outage_halves_the_concurrency_only_once(tmp_path: Path, kind: TroubleKind) -> None:
     harness = harness_with(tmp_path, PLAN)
     running = start_many(harness, 8)
     stop(harness, running[0], kind)
@@ -181,7 +181,7 @@ def test_a_long_outage_halves_what_runs_at_once_only_once(tmp_path: Path, kind: 
     assert count_startable(harness) == 4
 
 
-def test_a_throttle_after_the_canary_halves_what_runs_at_once_again(tmp_path: Path) -> None:
+def test_a_throttle_after_the_canary_halves_the_concurrency_again(tmp_path: Path) -> None:
     harness = harness_with(tmp_path, PLAN)
     running = start_many(harness, 8)
     stop(harness, running[0], TroubleKind.THROTTLED)
@@ -211,14 +211,14 @@ def test_starts_on_a_route_that_recovers_are_spread_out(tmp_path: Path) -> None:
     harness.clock.pass_s(5)
     harness.settle(canary, PASSED)
     assert route_of(harness.claim("worker-0")) == "plan"
-    assert harness.claim("worker-1") is None  # a moment is not worth another route
+    assert harness.claim("worker-1") is None  # a moment does not justify another route
     due = harness.db.queue.ms_to_next_due()
     assert due is not None
     harness.clock.pass_s(due / 1000)
     assert route_of(harness.claim("worker-1")) == "plan"
 
 
-def test_workers_that_wait_for_a_canary_do_not_ask_all_the_time(tmp_path: Path) -> None:
+def test_workers_that_wait_for_a_canary_do_not_poll_constantly(tmp_path: Path) -> None:
     harness = harness_with(tmp_path, PLAN)
     stop(harness, harness.start())
     harness.clock.pass_s(61)
@@ -236,14 +236,14 @@ def test_every_attempt_and_session_records_its_route(tmp_path: Path) -> None:
     assert [session["route"] for session in harness.db.tasks.sessions(claim.attempt)] == ["plan"]
 
 
-def test_a_resume_of_the_user_clears_holds_and_limits(tmp_path: Path) -> None:
+def test_a_users_resume_clears_holds_and_limits(tmp_path: Path) -> None:
     harness = harness_with(tmp_path, PLAN)
     stop(harness, harness.start(), TroubleKind.THROTTLED)
     harness.db.swarm.resume(actor="test")
     assert [route_of(claim) for claim in start_many(harness, 4)] == ["plan"] * 4
 
 
-def test_what_began_before_a_resume_of_the_user_holds_nothing(tmp_path: Path) -> None:
+def test_an_attempt_begun_before_a_users_resume_causes_no_hold(tmp_path: Path) -> None:
     harness = harness_with(tmp_path, PLAN)
     first, second = start_many(harness, 2)
     stop(harness, first, TroubleKind.CREDENTIALS)
@@ -261,12 +261,12 @@ def report(harness: QueueHarness, claim: Claim, *, usd: float | None = None, tok
     harness.db.queue.report_session(session, SessionReport(cost_usd=usd, tokens=tokens))
 
 
-def test_what_the_sessions_of_a_route_report_is_added_up(tmp_path: Path) -> None:
+def test_usage_that_the_sessions_of_a_route_report_is_added_up(tmp_path: Path) -> None:
     harness = harness_with(tmp_path, PLAN, API, validator=(JUDGE,))
     harness.db.routes.note(harness.routing)
     first, second = start_many(harness, 2)
     report(harness, first, usd=0.5, tokens=100)
-    report(harness, first, usd=0.75, tokens=150)  # of the same session, as it continues
+    report(harness, first, usd=0.75, tokens=150)  # a resumed session
     report(harness, second, tokens=50)
     assert [(state.name, state.usd, state.tokens) for state in harness.db.routes.now()] == [
         ("plan", 0.75, 200),
@@ -275,7 +275,7 @@ def test_what_the_sessions_of_a_route_report_is_added_up(tmp_path: Path) -> None
     ]
 
 
-def test_a_file_from_before_routes_were_added_up_knows_what_they_have_cost(tmp_path: Path) -> None:
+def test_the_costs_of_routes_are_known_in_a_file_from_before_they_were_added_up(tmp_path: Path) -> None:
     harness = harness_with(tmp_path, PLAN)
     harness.db.routes.note(harness.routing)
     report(harness, harness.start(), usd=0.5)

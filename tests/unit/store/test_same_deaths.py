@@ -1,4 +1,4 @@
-"""Three different tasks in a row that die of the same words pause the queue with these words."""
+"""Three different tasks in a row that die with the same message pause the queue with that message."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_two_tasks_do_not_pause_the_queue(harness: QueueHarness) -> None:
     assert pause(harness) is None
 
 
-def test_the_pause_names_the_words_and_forgives_the_crashes(harness: QueueHarness) -> None:
+def test_the_pause_names_the_message_and_forgives_the_crashes(harness: QueueHarness) -> None:
     end(harness, death(), death(), death())
     assert pause(harness) == f"3 tasks in a row failed with the same message: {BROKEN}"
     assert harness.claim() is None
@@ -56,7 +56,7 @@ def test_the_pause_names_the_words_and_forgives_the_crashes(harness: QueueHarnes
 
 
 @pytest.mark.parametrize("failure", [FailureClass.CRASH, FailureClass.UNREADABLE])
-def test_numbers_ids_and_folders_make_no_other_words(harness: QueueHarness, failure: FailureClass) -> None:
+def test_numbers_ids_and_folders_do_not_make_a_different_message(harness: QueueHarness, failure: FailureClass) -> None:
     end(
         harness,
         *(death(f"died after {n} s in /srv/x{n}/worktrees/t-{n}/file: no such tool", failure) for n in (1, 22, 3)),
@@ -64,7 +64,7 @@ def test_numbers_ids_and_folders_make_no_other_words(harness: QueueHarness, fail
     assert pause(harness) is not None
 
 
-def test_the_same_task_again_and_again_is_no_row(harness: QueueHarness) -> None:
+def test_repeated_deaths_of_one_task_are_not_a_series(harness: QueueHarness) -> None:
     for _ in range(2):
         end(harness, death(), death())  # a and b, twice
         harness.clock.pass_s(60)
@@ -81,7 +81,9 @@ def test_the_same_task_again_and_again_is_no_row(harness: QueueHarness) -> None:
         death("another sentence altogether"),
     ],
 )
-def test_a_success_a_judged_failure_or_other_words_break_the_row(harness: QueueHarness, between: AttemptResult) -> None:
+def test_a_success_a_judged_failure_or_another_message_ends_the_series(
+    harness: QueueHarness, between: AttemptResult
+) -> None:
     end(harness, death(), death(), between, death(), death())
     assert pause(harness) is None
 
@@ -95,24 +97,24 @@ def test_a_success_a_judged_failure_or_other_words_break_the_row(harness: QueueH
         AttemptResult(outcome=Outcome.KILLED),
     ],
 )
-def test_an_end_that_proves_nothing_about_the_machine_does_not_break_it(
+def test_an_end_that_proves_nothing_about_the_machine_does_not_end_the_series(
     harness: QueueHarness, between: AttemptResult
 ) -> None:
     end(harness, death(), between, death(), death())
     assert pause(harness) is not None
 
 
-def test_kills_from_outside_never_pause(harness: QueueHarness) -> None:
+def test_kills_from_outside_never_pause_the_queue(harness: QueueHarness) -> None:
     end(harness, *(failed(FailureClass.CRASH, "amplifier was killed by signal 9 (SIGKILL)") for _ in range(5)))
     assert pause(harness) is None
 
 
-def test_failing_checks_never_pause(harness: QueueHarness) -> None:
+def test_failing_checks_never_pause_the_queue(harness: QueueHarness) -> None:
     end(harness, *(failed(FailureClass.QUALITY, "check failed: make test") for _ in range(5)))
     assert pause(harness) is None
 
 
-def test_resume_begins_a_new_row(harness: QueueHarness) -> None:
+def test_resume_begins_a_new_series(harness: QueueHarness) -> None:
     end(harness, death(), death())
     harness.db.swarm.resume(actor="a test")
     end(harness, death())
@@ -127,7 +129,7 @@ def test_a_pause_by_a_user_keeps_its_reason(harness: QueueHarness) -> None:
     assert pause(harness) == "lunch"
 
 
-def test_a_task_that_can_never_be_started_is_held_at_once_and_pauses_nothing(harness: QueueHarness) -> None:
+def test_a_task_that_can_never_be_started_is_held_at_once_and_does_not_pause_the_queue(harness: QueueHarness) -> None:
     end(harness, *(failed(FailureClass.SETUP, "too long for the command line", unfit=True) for _ in range(4)))
     for task in "abcd":
         shown = harness.db.tasks.get(task)
@@ -136,7 +138,7 @@ def test_a_task_that_can_never_be_started_is_held_at_once_and_pauses_nothing(har
     assert pause(harness) is None
 
 
-def test_what_programs_print_after_the_first_line_makes_no_other_message(harness: QueueHarness) -> None:
+def test_output_after_the_first_line_does_not_make_a_different_message(harness: QueueHarness) -> None:
     end(
         harness,
         death(f"{BROKEN}\nfatal: the remote end hung up unexpectedly"),

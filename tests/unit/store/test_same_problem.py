@@ -1,4 +1,4 @@
-"""The same problem twice is marked, shown, and may hold the task; a user may approve what is objected to."""
+"""A repeated problem is marked, shown, and may hold the task; a user may approve work despite an objection."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def marks(harness: QueueHarness) -> list[tuple[int | None, str | None]]:
 # ───── marked ─────
 
 
-def test_the_same_problem_twice_is_marked_and_told(tmp_path: Path) -> None:
+def test_a_repeated_problem_is_marked_and_reported(tmp_path: Path) -> None:
     harness = harness_with(tmp_path)
     harness.run(failed(QUALITY, "boom on line 3"))
     harness.run(failed(QUALITY, "boom on line 8"))
@@ -45,28 +45,28 @@ def test_the_same_problem_twice_is_marked_and_told(tmp_path: Path) -> None:
     assert [event["data"] for event in events] == [{"attempt": 2, "same_as": 1, "what": "problem"}]
 
 
-def test_the_same_change_is_marked_whatever_is_said_of_it(tmp_path: Path) -> None:
+def test_a_repeated_change_is_marked_whatever_the_verdict_says(tmp_path: Path) -> None:
     harness = harness_with(tmp_path)
     harness.run(failed(QUALITY, "one thing", diff_id="d"))
     harness.run(failed(QUALITY, "another thing", diff_id="d"))
     assert marks(harness)[1] == (1, "diff")
 
 
-def test_both_alike_is_said(tmp_path: Path) -> None:
+def test_a_repeated_problem_with_a_repeated_change_is_reported_as_both(tmp_path: Path) -> None:
     harness = harness_with(tmp_path)
     harness.run(failed(QUALITY, "boom", diff_id="d"))
     harness.run(failed(QUALITY, "boom", diff_id="d"))
     assert marks(harness)[1] == (1, "both")
 
 
-def test_a_problem_that_comes_back_after_another_one_is_known_again(tmp_path: Path) -> None:
+def test_a_problem_that_returns_after_another_one_is_recognized(tmp_path: Path) -> None:
     harness = harness_with(tmp_path, retries=5)
     for error in ("boom", "bang", "boom"):
         harness.run(failed(QUALITY, error))
     assert marks(harness) == [(None, None), (None, None), (1, "problem")]
 
 
-def test_other_problems_and_unknown_changes_are_not_alike(tmp_path: Path) -> None:
+def test_different_problems_and_unknown_changes_are_not_marked(tmp_path: Path) -> None:
     harness = harness_with(tmp_path)
     harness.run(failed(QUALITY, "boom"))
     harness.run(failed(QUALITY, "bang"))
@@ -74,7 +74,7 @@ def test_other_problems_and_unknown_changes_are_not_alike(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("nobodys", [FailureClass.CRASH, FailureClass.INTERRUPTED, FailureClass.PROVIDER])
-def test_what_has_budgets_of_its_own_is_never_the_same_problem(tmp_path: Path, nobodys: FailureClass) -> None:
+def test_failures_with_their_own_limits_are_never_the_same_problem(tmp_path: Path, nobodys: FailureClass) -> None:
     harness = harness_with(tmp_path, stop=True)
     harness.run(failed(nobodys, "boom"))
     harness.run(failed(nobodys, "boom"))
@@ -85,7 +85,7 @@ def test_what_has_budgets_of_its_own_is_never_the_same_problem(tmp_path: Path, n
 # ───── shown ─────
 
 
-def test_both_verdicts_are_shown_side_by_side_until_something_else_comes_of_it(tmp_path: Path) -> None:
+def test_both_verdicts_are_shown_side_by_side_until_an_attempt_ends_differently(tmp_path: Path) -> None:
     harness = harness_with(tmp_path, retries=5)
     harness.run(objection("a.py:3 leaks"))
     harness.run(objection("a.py:9 leaks"))
@@ -121,7 +121,7 @@ def test_without_the_setting_the_retries_are_spent(tmp_path: Path) -> None:
     assert harness.status("a") is Status.FAILED
 
 
-def test_the_same_objection_twice_is_held_as_an_objection_which_a_user_may_overrule(tmp_path: Path) -> None:
+def test_a_repeated_objection_is_held_as_an_objection_that_a_user_may_overrule(tmp_path: Path) -> None:
     harness = harness_with(tmp_path, stop=True)
     harness.run(objection("too slow"))
     harness.run(objection("too slow"))
@@ -133,7 +133,7 @@ def test_the_same_objection_twice_is_held_as_an_objection_which_a_user_may_overr
 # ───── approved ─────
 
 
-def test_a_failed_task_that_was_only_objected_to_is_approved_and_lands(tmp_path: Path) -> None:
+def test_a_failed_task_with_only_objections_is_approved_and_lands(tmp_path: Path) -> None:
     harness = harness_with(tmp_path, retries=0)
     harness.run(objection("too slow", base_sha="base", head_sha="head"))
     assert harness.status("a") is Status.FAILED
@@ -157,7 +157,9 @@ def test_a_failed_task_that_was_only_objected_to_is_approved_and_lands(tmp_path:
         (failed(QUALITY, "late", out_of_time=True, validator_result={"verdict": "FAIL"}), "objection"),
     ],
 )
-def test_only_an_objection_is_overruled_and_never_a_failing_check(tmp_path: Path, end: AttemptResult, why: str) -> None:
+def test_only_an_objection_can_be_overruled_and_never_a_failing_check(
+    tmp_path: Path, end: AttemptResult, why: str
+) -> None:
     harness = harness_with(tmp_path, retries=0)
     harness.run(end)
     refused = carry_out_now(harness.db, Verb.APPROVE, "a", {}, actor="me")
@@ -166,7 +168,7 @@ def test_only_an_objection_is_overruled_and_never_a_failing_check(tmp_path: Path
     assert harness.status("a") is Status.FAILED
 
 
-def test_work_that_was_built_again_is_nobodys_approval_any_more(tmp_path: Path) -> None:
+def test_an_approval_does_not_apply_to_work_that_was_built_again(tmp_path: Path) -> None:
     harness = harness_with(tmp_path, retries=0)
     commit = {"base_sha": "base", "head_sha": "head"}
     harness.run(objection("too slow", **commit))

@@ -1,4 +1,4 @@
-"""Budgets: what sessions have used is added up, reported at 80 %, and stops the task or the queue at 100 %."""
+"""Budgets: the usage of sessions is added up, reported at 80 %, and stops the task or the queue at 100 %."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DAY_S = 24 * 3600.0
 
 
 class Harness(QueueHarness):
-    """A queue with a budget, whose sessions last a minute."""
+    """A queue with a budget; each session lasts a minute."""
 
     def __init__(self, folder: Path, *, tasks: int = 10, **caps: Caps) -> None:
         spending = Budget(**caps)  # type: ignore[arg-type]
@@ -32,7 +32,7 @@ class Harness(QueueHarness):
     def spend(
         self, usd: float | None = None, tokens: int | None = None, result: AttemptResult = PASSED, worker: str = "w"
     ) -> bool:
-        """Run the next task, which uses so much; False: none may start."""
+        """Run the next task with this usage; returns False if none may start."""
         claim = self.claim(worker)
         if claim is None:
             return False
@@ -52,18 +52,18 @@ class Harness(QueueHarness):
 
 
 def to_midnight(harness: Harness, *, before_s: float) -> None:
-    """Let the time pass until so many seconds before the next midnight of this machine."""
+    """Let time pass until so many seconds before the next midnight of this machine."""
     now = datetime.fromtimestamp(harness.clock.wall_ms() / 1000)
     midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     harness.clock.pass_s(midnight.timestamp() - before_s - harness.clock.wall_ms() / 1000)
 
 
 def closed(harness: QueueHarness) -> ClosedSession:
-    """The end of a session, now."""
+    """Now, when the session ends."""
     return ClosedSession(pid=1, pid_start=1, exit_code=0, signal=None, output_bytes=0, ended_at=harness.clock.wall_ms())
 
 
-def test_the_queue_stops_within_one_session_of_the_cap_and_says_so(tmp_path: Path) -> None:
+def test_the_queue_stops_within_one_session_of_the_cap_and_reports_it(tmp_path: Path) -> None:
     harness = Harness(tmp_path, run=Caps(usd=5.0))
     sessions = 0
     while harness.spend(usd=0.9):
@@ -79,7 +79,7 @@ def test_the_queue_stops_within_one_session_of_the_cap_and_says_so(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("caps", "expected"), [(Caps(tokens=2500), 3), (Caps(minutes=4), 4)])
-def test_tokens_and_minutes_are_capped_alike(tmp_path: Path, caps: Caps, expected: int) -> None:
+def test_tokens_and_minutes_are_capped_in_the_same_way(tmp_path: Path, caps: Caps, expected: int) -> None:
     harness = Harness(tmp_path, run=caps)
     sessions = 0
     while harness.spend(tokens=1000):
@@ -87,7 +87,7 @@ def test_tokens_and_minutes_are_capped_alike(tmp_path: Path, caps: Caps, expecte
     assert sessions == expected
 
 
-def test_what_is_in_flight_at_the_cap_finishes(tmp_path: Path) -> None:
+def test_sessions_in_flight_at_the_cap_finish(tmp_path: Path) -> None:
     harness = Harness(tmp_path, run=Caps(usd=1.0))
     running = harness.start("worker-2")
     harness.spend(usd=2.0)
@@ -97,7 +97,7 @@ def test_what_is_in_flight_at_the_cap_finishes(tmp_path: Path) -> None:
     assert harness.db.queue.watch(running).over_budget
 
 
-def test_unknown_cost_is_counted_apart_and_never_as_nothing(tmp_path: Path) -> None:
+def test_unknown_cost_is_counted_separately_and_never_as_zero(tmp_path: Path) -> None:
     harness = Harness(tmp_path, run=Caps(usd=5.0))
     harness.spend(usd=None)
     harness.spend(usd=1.0)
@@ -107,7 +107,7 @@ def test_unknown_cost_is_counted_apart_and_never_as_nothing(tmp_path: Path) -> N
     assert (row["cost_usd"], row["unpriced"], row["tokens"]) == (1.0, 1, None)
 
 
-def test_a_resume_of_the_user_begins_a_fresh_budget(tmp_path: Path) -> None:
+def test_a_users_resume_begins_a_fresh_budget(tmp_path: Path) -> None:
     harness = Harness(tmp_path, run=Caps(usd=1.0))
     harness.spend(usd=2.0)
     assert not harness.spend()
@@ -153,7 +153,7 @@ def test_a_huge_cap_is_never_reached(tmp_path: Path) -> None:
     assert harness.spending_events() == []
 
 
-def test_a_session_over_midnight_counts_for_the_day_that_it_ends_in(tmp_path: Path) -> None:
+def test_a_session_across_midnight_counts_for_the_day_on_which_it_ends(tmp_path: Path) -> None:
     harness = Harness(tmp_path, day=Caps(usd=1.0))
     to_midnight(harness, before_s=300)
     assert harness.spend(usd=0.7)
@@ -176,7 +176,7 @@ def test_a_clock_that_was_a_day_ahead_for_a_while_does_not_free_the_budget(tmp_p
     assert not harness.spend()
 
 
-def test_a_resume_of_the_day_is_not_undone_by_the_next_session(tmp_path: Path) -> None:
+def test_a_users_resume_of_the_day_is_not_undone_by_the_next_session(tmp_path: Path) -> None:
     harness = Harness(tmp_path, day=Caps(usd=1.0))
     harness.spend(usd=2.0)
     harness.db.swarm.resume(actor="test")
@@ -184,7 +184,7 @@ def test_a_resume_of_the_day_is_not_undone_by_the_next_session(tmp_path: Path) -
     assert harness.db.spending.spent(Scope.DAY).usd == pytest.approx(0.3)
 
 
-def test_the_first_session_of_unknown_cost_is_reported_under_a_budget_in_dollars(tmp_path: Path) -> None:
+def test_the_first_session_of_unknown_cost_is_reported_if_the_budget_is_in_dollars(tmp_path: Path) -> None:
     harness = Harness(tmp_path, task=Caps(usd=5.0))
     for _ in range(2):
         harness.db.spending.check(harness.spending, unpriced="new-model")
@@ -197,20 +197,20 @@ def test_the_first_session_of_unknown_cost_is_reported_under_a_budget_in_dollars
     assert len(harness.spending_events()) == 2
 
 
-def test_only_a_pause_by_the_budget_of_the_day_ends_at_midnight(tmp_path: Path) -> None:
+def test_only_a_pause_by_the_daily_budget_ends_at_midnight(tmp_path: Path) -> None:
     harness = Harness(tmp_path, run=Caps(usd=1.5), day=Caps(usd=1.0))
     assert not harness.db.spending.only_until_midnight()
     harness.spend(usd=1.2)
     assert harness.db.spending.only_until_midnight()
     harness.db.swarm.clear_flag("paused")
     harness.spend(usd=1.2)
-    assert not harness.db.spending.only_until_midnight(), "the budget of the run is used up too"
+    assert not harness.db.spending.only_until_midnight(), "the budget of the run is used up as well"
     harness.db.swarm.resume(actor="test")
     harness.db.swarm.set_flag("paused", actor="anna")
     assert not harness.db.spending.only_until_midnight()
 
 
-def test_a_pause_by_a_budget_is_lifted_where_no_budget_is_stated_any_more(tmp_path: Path) -> None:
+def test_a_pause_by_a_budget_is_lifted_once_no_budget_is_configured(tmp_path: Path) -> None:
     harness = Harness(tmp_path, run=Caps(usd=1.0))
     harness.spend(usd=2.0)
     assert not harness.spend()
@@ -221,11 +221,11 @@ def test_a_pause_by_a_budget_is_lifted_where_no_budget_is_stated_any_more(tmp_pa
 @pytest.mark.parametrize(
     ("value", "text"), [(0.015, "0.015"), (0.5, "0.50"), (0.00004, "0.00"), (1.234, "1.23"), (1234.5, "1,234.50")]
 )
-def test_dollars_are_shown_to_the_cent_and_cents_more_exactly(value: float, text: str) -> None:
+def test_dollars_are_shown_to_the_cent_and_amounts_below_a_cent_more_exactly(value: float, text: str) -> None:
     assert amount(Unit.USD, value) == text
 
 
-def test_a_pause_of_the_user_is_not_lifted_by_a_new_day(tmp_path: Path) -> None:
+def test_a_users_pause_is_not_lifted_by_a_new_day(tmp_path: Path) -> None:
     harness = Harness(tmp_path, day=Caps(usd=1.0))
     harness.db.swarm.set_flag("paused", actor="anna")
     harness.clock.pass_s(DAY_S)
@@ -233,7 +233,7 @@ def test_a_pause_of_the_user_is_not_lifted_by_a_new_day(tmp_path: Path) -> None:
     assert harness.db.swarm.flags()["paused"].actor == "anna"
 
 
-def test_a_task_that_has_used_up_its_own_budget_is_held_instead_of_tried_again(tmp_path: Path) -> None:
+def test_a_task_that_has_used_up_its_own_budget_is_held_instead_of_retried(tmp_path: Path) -> None:
     harness = Harness(tmp_path, tasks=1, task=Caps(usd=1.0))
     bad = failed(FailureClass.QUALITY)
     harness.spend(usd=0.9, result=bad)
@@ -247,7 +247,7 @@ def test_a_task_that_has_used_up_its_own_budget_is_held_instead_of_tried_again(t
     assert harness.status("t0") is Status.NOT_STARTED
 
 
-def test_a_task_that_passes_over_its_budget_is_completed(tmp_path: Path) -> None:
+def test_a_task_that_passes_despite_exceeding_its_budget_is_completed(tmp_path: Path) -> None:
     harness = Harness(tmp_path, tasks=1, task=Caps(usd=1.0))
     harness.spend(usd=9.0)
     assert harness.status("t0") is Status.COMPLETED
@@ -266,7 +266,7 @@ def test_costs_are_added_up_by_task_model_route_and_day(tmp_path: Path) -> None:
     assert shown["caps"] == []
 
 
-def test_running_tasks_are_listed_with_their_own_caps_the_nearest_first(tmp_path: Path) -> None:
+def test_running_tasks_are_listed_with_their_own_caps_and_the_nearest_cap_comes_first(tmp_path: Path) -> None:
     harness = Harness(tmp_path, tasks=3, task=Caps(usd=2.0))
     running = [harness.start(f"worker-{number}") for number in range(3)]
     for claim, usd in zip(running, (0.5, 1.5), strict=False):

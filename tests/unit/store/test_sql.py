@@ -1,4 +1,4 @@
-"""Every statement of the suite is valid SQL against the present schema, and the hot ones use their index."""
+"""Every statement is valid SQL against the current schema, and the hot ones use their index."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_hot_statements_use_their_index(database: TaskDatabase, name: str, index
     assert index in plan_of(database, name)
 
 
-def test_stuck_tasks_are_found_from_the_ended_ones_and_not_among_all_blocked_ones(database: TaskDatabase) -> None:
+def test_stuck_tasks_are_found_through_the_ended_ones_and_not_among_all_blocked_ones(database: TaskDatabase) -> None:
     found = plan_of(database, "tasks_stuck").splitlines()
     assert "SCAN stuck" in found
     assert not [line for line in found if "AUTOMATIC" in line]
@@ -93,20 +93,20 @@ def test_hot_statements_never_scan_a_growing_table(database: TaskDatabase, name:
     "name",
     ["task_page", "task_page_of_status", "claim_task", "events_since", "events_newest", "problem_groups"],
 )
-def test_pages_come_in_the_order_of_their_index_without_sorting(database: TaskDatabase, name: str) -> None:
+def test_pages_come_in_index_order_without_sorting(database: TaskDatabase, name: str) -> None:
     assert "ORDER BY" not in plan_of(database, name).replace("ORDER BY RIGHT PART", "").replace("LAST TERM", "") or (
         name == "claim_task" and plan_of(database, name).count("TEMP B-TREE") == 1  # over the names of agent CLIs
     )
 
 
-def test_a_statement_name_may_not_occur_twice() -> None:
+def test_statement_names_are_unique() -> None:
     with pytest.raises(ValueError, match="twice"):
         split("-- name: a\nSELECT 1;\n-- name: a\nSELECT 2;\n")
 
 
 @pytest.mark.parametrize(("name", "pick"), [("claim_task", "best.seq"), ("claim_landing", "t.seq")])
-def test_a_claim_repeats_its_guard_outside_the_pick(harness: QueueHarness, name: str, pick: str) -> None:
-    """Two claims may pick the same row where more than one process writes at a time: the second must find it taken."""
+def test_a_claim_repeats_its_guard_outside_the_subquery(harness: QueueHarness, name: str, pick: str) -> None:
+    """Two claims may pick the same row if several processes write at once: the second must find it taken."""
     harness.add("a")
     harness.take()
     picked_before = re.sub(r"WHERE seq = \(.*LIMIT 1\)\n", "WHERE seq = 1\n", SQL[name], flags=re.DOTALL)

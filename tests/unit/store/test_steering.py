@@ -1,4 +1,4 @@
-"""A user's verbs where an attempt has ended badly, and where others wait for the task."""
+"""Requests of users after an attempt has ended badly, and while others wait for the task."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def apply(harness: QueueHarness, verb: Verb, task_id: str, **argument: object) -
 
 
 def leave_unproven(harness: QueueHarness) -> None:
-    """Take the one open attempt away, and hold its task because its processes cannot be proven gone."""
+    """Reclaim the only open attempt, and hold its task because its processes are not proven gone."""
     [attempt] = harness.db.recovery.open_attempts()
     harness.db.recovery.fence(attempt, KILLED)
     harness.db.recovery.hold_unproven(attempt, "pid 7 is still there")
 
 
 @pytest.mark.parametrize("first", [None, Verb.CANCEL])
-def test_what_is_not_proven_gone_cannot_be_made_ready_even_when_it_was_cancelled(
+def test_a_task_whose_processes_are_not_proven_gone_cannot_be_made_ready_even_after_a_cancel(
     harness: QueueHarness, first: Verb | None
 ) -> None:
     harness.add("a")
@@ -50,7 +50,7 @@ def test_what_is_not_proven_gone_cannot_be_made_ready_even_when_it_was_cancelled
     assert (harness.status("a"), harness.task("a")["note"]) == (Status.NOT_STARTED, "again")
 
 
-def test_a_landing_that_is_not_proven_gone_is_not_approved_beside_it(harness: QueueHarness) -> None:
+def test_a_landing_that_is_not_proven_gone_cannot_be_approved(harness: QueueHarness) -> None:
     harness.add("a")
     harness.run(BUILT)
     assert harness.db.landings.claim(harness.claimant()) is not None
@@ -60,7 +60,7 @@ def test_a_landing_that_is_not_proven_gone_is_not_approved_beside_it(harness: Qu
     assert harness.status("a") is Status.HELD
 
 
-def test_who_waits_for_the_files_of_a_task_is_ready_as_soon_as_that_is_cancelled(harness: QueueHarness) -> None:
+def test_a_task_that_waits_for_files_is_ready_as_soon_as_the_other_task_is_cancelled(harness: QueueHarness) -> None:
     first, second = (TaskSpec(id=task_id, name=task_id, files=("x",)) for task_id in "ab")
     harness.add(first, second, "c")
     harness.run(BUILT)

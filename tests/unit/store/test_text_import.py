@@ -67,16 +67,16 @@ def test_the_report_accounts_for_every_line(harness: QueueHarness) -> None:
         ("9", "text outside any task"),
     ]
     assert sum(shown["lines"].values()) == CHECKLIST.count("\n")
-    assert harness.db.tasks.counts() == {}, "a report changes nothing"
+    assert harness.db.tasks.counts() == {}, "a report must change nothing"
 
 
-def test_problems_come_with_their_lines(harness: QueueHarness) -> None:
+def test_problems_are_reported_with_their_lines(harness: QueueHarness) -> None:
     shown = report(harness.db, Text(text="tasks:\n  - {id: a}\n  - {id: b, name: B, dependencies: [nope]}\n"))
     assert [problem["line"] for problem in shown["problems"]] == [2, 3]
     assert (shown["problem_count"], shown["counts"]) == (2, None)
 
 
-def test_a_circle_through_the_queue_is_a_problem_too(harness: QueueHarness) -> None:
+def test_a_cycle_through_the_queue_is_a_problem_as_well(harness: QueueHarness) -> None:
     assert carry_out(harness, ask(harness, YAML))[0] == "done"
     circle = "tasks:\n  - {id: a, name: A, dependencies: [b]}\n"
     message = report(harness.db, Text(text=circle))["problems"][0]["message"]
@@ -84,7 +84,7 @@ def test_a_circle_through_the_queue_is_a_problem_too(harness: QueueHarness) -> N
     assert carry_out(harness, ask(harness, circle)) == ("refused", message)
 
 
-def test_a_second_import_is_announced_as_what_it_is(harness: QueueHarness) -> None:
+def test_a_repeated_import_is_announced_as_such(harness: QueueHarness) -> None:
     carry_out(harness, ask(harness, YAML))
     changed = YAML.replace("name: B", "name: Better")
     assert report(harness.db, Text(text=changed))["counts"] == {
@@ -113,26 +113,26 @@ def test_a_second_import_is_announced_as_what_it_is(harness: QueueHarness) -> No
         ("---\nid: task-1\ntitle: T\nstatus: To Do\n---\n", {"plan_format": "backlog.md"}, "backlog.md"),
     ],
 )
-def test_every_format_that_one_file_can_have(harness: QueueHarness, text: str, how: dict[str, Any], found: str) -> None:
+def test_every_format_that_fits_in_one_file(harness: QueueHarness, text: str, how: dict[str, Any], found: str) -> None:
     shown = report(harness.db, Text(text=text, **how))
     assert (shown["format"], shown["problems"], shown["task_count"]) == (found, [], 1)
     status, result = carry_out(harness, ask(harness, text, **how))
     assert (status, result) == ("done", "imported 1 of 1 tasks (0 updated, 0 unchanged, 0 skipped)")
 
 
-def test_columns_of_the_settings_are_kept_with_the_request(harness: QueueHarness) -> None:
+def test_the_csv_columns_of_the_settings_are_stored_with_the_request(harness: QueueHarness) -> None:
     how = {"name": "plan.csv", "columns": {"Titel": "name"}}
     assert report(harness.db, Text(text="Titel\nTu es\n", **how))["tasks"][0]["name"] == "Tu es"
     assert carry_out(harness, ask(harness, "Titel\nTu es\n", **how))[0] == "done"
 
 
-def test_hostile_text_is_only_text(harness: QueueHarness) -> None:
+def test_hostile_text_is_treated_as_text(harness: QueueHarness) -> None:
     shown = report(harness.db, Text(text=HOSTILE, name="TODO.md"))
     assert "\x00" not in str(shown["tasks"])
     assert carry_out(harness, ask(harness, HOSTILE, name="TODO.md"))[0] in ("done", "refused")
 
 
-def test_lists_are_bounded_and_counts_are_not(harness: QueueHarness) -> None:
+def test_lists_are_bounded_but_counts_are_complete(harness: QueueHarness) -> None:
     many = "".join(f"- [ ] Task number {number}\n" for number in range(MAX_TASKS + 10))
     shown = report(harness.db, Text(text=many, name="TODO.md"))
     assert (len(shown["tasks"]), shown["task_count"]) == (MAX_TASKS, MAX_TASKS + 10)
@@ -150,7 +150,9 @@ def test_lists_are_bounded_and_counts_are_not(harness: QueueHarness) -> None:
         (Text(text="x", plan_format="docx"), "unknown format"),
     ],
 )
-def test_what_cannot_be_imported_is_refused_in_words(harness: QueueHarness, given: Text, said: str) -> None:
+def test_a_text_that_cannot_be_imported_is_refused_with_the_reason(
+    harness: QueueHarness, given: Text, said: str
+) -> None:
     with pytest.raises(InputError, match=said):
         report(harness.db, given)
 
@@ -166,7 +168,7 @@ def test_the_text_is_kept_until_the_request_has_its_outcome(harness: QueueHarnes
     assert harness.status("b") is Status.BLOCKED
 
 
-def test_the_same_request_sent_twice_is_one(harness: QueueHarness) -> None:
+def test_a_repeated_request_is_recorded_once(harness: QueueHarness) -> None:
     rows = {
         harness.db.control.request_import(text, {}, actor="dashboard", idempotency_key="k")
         for text in (YAML, CHECKLIST)
@@ -175,7 +177,7 @@ def test_the_same_request_sent_twice_is_one(harness: QueueHarness) -> None:
     assert harness.db.control.text(rows.pop()) == YAML
 
 
-def test_a_text_with_problems_changes_nothing_and_names_the_first(harness: QueueHarness) -> None:
+def test_a_text_with_problems_changes_nothing_and_the_first_problem_is_named(harness: QueueHarness) -> None:
     status, result = carry_out(harness, ask(harness, "tasks:\n  - {id: a}\n  - {id: b}\n"))
     assert status == "refused"
     assert str(result).startswith("line 2: ")
@@ -183,7 +185,7 @@ def test_a_text_with_problems_changes_nothing_and_names_the_first(harness: Queue
     assert harness.db.tasks.counts() == {}
 
 
-def test_carried_out_twice_it_is_imported_once(harness: QueueHarness) -> None:
+def test_a_request_carried_out_twice_imports_once(harness: QueueHarness) -> None:
     row = ask(harness, YAML)
     carried = harness.db.control.get(row)
     carry_out_import(harness.db, carried, by="reaper")
@@ -198,11 +200,11 @@ def test_carried_out_twice_it_is_imported_once(harness: QueueHarness) -> None:
 
 
 class Killed(BaseException):
-    """What a kill does to the rest of the code."""
+    """Simulates a kill: none of the following code runs."""
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_an_import_that_died_while_it_became_visible_is_completed_with_its_outcome(
+def test_an_import_that_died_while_publishing_is_completed_with_its_outcome(
     harness: QueueHarness, monkeypatch: pytest.MonkeyPatch, late: bool
 ) -> None:
     monkeypatch.setattr(importing, "AT_ONCE_ROWS", 1)
@@ -215,7 +217,7 @@ def test_an_import_that_died_while_it_became_visible_is_completed_with_its_outco
         patch.setattr(harness.db.imports, "_publish", die)
         with pytest.raises(Killed):
             carry_out(harness, row)
-    with harness.db.connection.transaction():  # its process is gone
+    with harness.db.connection.transaction():  # its process has ended
         harness.db.connection.change("UPDATE imports SET pid_start = pid_start - 1")
     assert outcome(harness, row)[0] == "pending"
     with TaskDatabase(harness.path, clock=harness.clock) as later:
@@ -224,14 +226,12 @@ def test_an_import_that_died_while_it_became_visible_is_completed_with_its_outco
     assert harness.events().count("imported") == 1
 
 
-def test_one_that_only_began_is_not_imported_when_no_one_expects_it_any_more(harness: QueueHarness) -> None:
+def test_an_expired_request_that_only_began_is_not_imported(harness: QueueHarness) -> None:
     assert carry_out(harness, ask(harness, YAML), late=True)[0] == "expired"
     assert harness.db.tasks.counts() == {}
 
 
-def test_trouble_with_the_database_leaves_the_request_open(
-    harness: QueueHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_error_leaves_the_request_open(harness: QueueHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise DatabaseError("the disk is full")
 
@@ -242,20 +242,20 @@ def test_trouble_with_the_database_leaves_the_request_open(
     assert outcome(harness, row)[0] == "pending"
 
 
-def test_repeating_the_key_of_a_request_that_is_done_keeps_no_text(harness: QueueHarness) -> None:
+def test_repeating_the_key_of_a_completed_request_stores_no_text(harness: QueueHarness) -> None:
     row = harness.db.control.request_import(CHECKLIST, {}, actor="dashboard", idempotency_key="k")
     harness.db.control.answer(row, "done", "imported", by="reaper")
     assert harness.db.control.request_import(CHECKLIST, {}, actor="dashboard", idempotency_key="k") == row
     assert harness.db.control.text(row) is None
 
 
-def test_the_key_of_another_request_keeps_no_text(harness: QueueHarness) -> None:
+def test_the_key_of_another_request_stores_no_text(harness: QueueHarness) -> None:
     row = harness.db.control.request(Verb.PAUSE, actor="dashboard", idempotency_key="k")
     assert harness.db.control.request_import(CHECKLIST, {}, actor="dashboard", idempotency_key="k") == row
     assert harness.db.control.text(row) is None
 
 
-def test_a_report_looks_up_only_the_ids_that_the_text_names(
+def test_a_report_looks_up_only_the_ids_that_the_text_contains(
     harness: QueueHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.add("a", *(f"t{number}" for number in range(200)))

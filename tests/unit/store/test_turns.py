@@ -1,4 +1,4 @@
-"""Writers of several processes take turns, so that none asks SQLite for a lock that it cannot have."""
+"""Writers of several processes take turns, so that none requests an SQLite lock that it cannot get."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def database(tmp_path: Path) -> Iterator[TaskDatabase]:
 
 
 class Other:
-    """What another process does: takes a turn, or is frozen in one."""
+    """What another process does: it takes a turn, or is frozen during one."""
 
     def __init__(self, database: TaskDatabase) -> None:
         self._log = os.open(f"{database.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
@@ -53,10 +53,10 @@ def write(database: TaskDatabase) -> None:
 
 
 def files_open(name: str) -> list[str]:
-    """Files of this process with this text in their path."""
+    """This process's open files with this text in their path."""
     found = []
     for descriptor in Path("/proc/self/fd").iterdir():
-        with suppress(OSError):  # that of this very listing
+        with suppress(OSError):  # that of this listing itself
             found.append(os.readlink(descriptor))
     return [path for path in found if name in path]
 
@@ -89,7 +89,7 @@ def interrupted(seconds: float) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_writer_waits_for_its_turn_before_it_asks_for_the_lock(
+def test_a_writer_waits_for_its_turn_before_it_requests_the_lock(
     database: TaskDatabase, other: Other, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began: list[bool] = []
@@ -104,7 +104,7 @@ def test_a_writer_waits_for_its_turn_before_it_asks_for_the_lock(
     assert began == [False]
 
 
-def test_who_is_frozen_in_its_turn_keeps_nobody_from_writing(
+def test_a_process_frozen_during_its_turn_does_not_block_other_writers(
     database: TaskDatabase, other: Other, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
@@ -112,7 +112,7 @@ def test_who_is_frozen_in_its_turn_keeps_nobody_from_writing(
     def sleep(seconds: float) -> None:
         nonlocal now
         now += seconds
-        assert now < 1001.0, "it still waits"
+        assert now < 1001.0, "it is still waiting"
 
     monkeypatch.setattr(time, "monotonic", lambda: now)
     monkeypatch.setattr(time, "sleep", sleep)
@@ -135,7 +135,7 @@ def test_a_turn_lasts_as_long_as_the_transaction(database: TaskDatabase, other: 
         assert not other.takes_its_turn()
 
 
-def test_where_the_kernel_knows_no_such_locks_everybody_writes_anyway(
+def test_without_kernel_support_for_these_locks_all_processes_can_still_write(
     database: TaskDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(descriptor: int, operation: int) -> None:

@@ -1,4 +1,4 @@
-"""The kernel says who holds the write lock, without a file of the database being opened."""
+"""The kernel reports who holds the write lock, without opening a file of the database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ with TaskDatabase(sys.argv[1]) as database, database.connection.transaction():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows who holds a lock")
-def test_the_holder_of_the_write_lock_is_named_and_nobody_when_it_is_free(tmp_path: Path) -> None:
+def test_the_holder_of_the_write_lock_is_named_and_none_when_it_is_free(tmp_path: Path) -> None:
     path = tmp_path / "tasks.db"
     with TaskDatabase(path) as database:
         assert write_lock_holder(path) is None

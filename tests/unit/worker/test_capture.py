@@ -1,4 +1,4 @@
-"""What a session prints is stored without its secrets, whatever pieces it comes in, and shown so everywhere."""
+"""A session's output is stored without its secrets, however it is chunked, and every view shows it that way."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ REDACTION = Redaction(ENVIRON)
 
 
 class Printing(DashboardHarness):
-    """A session that prints into pipes, and the pages on which it is looked at."""
+    """A session that prints into pipes, and every view of its output."""
 
     def __init__(self, folder: Path, *, limit_bytes: int = 10**8) -> None:
-        super().__init__(folder)  # of an environment that knows nothing: it shows what is stored
+        super().__init__(folder)  # of an environment without secrets: it shows what is stored
         self.add("1")
         self.attempt = self.take()
         self.session = self.db.queue.open_session(
@@ -79,7 +79,7 @@ def parts_of(case: Case) -> list[str]:
     return [line for line in case.secret.split("\n") if "KEY" not in line]
 
 
-def test_no_way_to_look_at_output_shows_a_secret(harness: Printing) -> None:
+def test_no_view_of_the_output_shows_a_secret(harness: Printing) -> None:
     for number, case in enumerate(SECRETS):
         half = len(case.text) // 2
         harness.prints(f"\n{case.text[:half]}")
@@ -102,7 +102,7 @@ def test_no_way_to_look_at_output_shows_a_secret(harness: Printing) -> None:
     assert [part for case in SECRETS for part in parts_of(case) if harness.ask("/search", q=part[:300])["hits"]] == []
 
 
-def test_what_is_no_secret_is_stored_as_it_was_printed(harness: Printing) -> None:
+def test_text_that_is_not_secret_is_stored_as_printed(harness: Printing) -> None:
     text = "\n".join(INNOCENT) + "\n"
     for start in range(0, len(text), 7):
         harness.prints(text[start : start + 7])
@@ -112,7 +112,7 @@ def test_what_is_no_secret_is_stored_as_it_was_printed(harness: Printing) -> Non
 
 
 @pytest.mark.parametrize("cut", range(1, len(KEY), 5))
-def test_a_secret_that_is_being_written_is_not_shown_in_halves(harness: Printing, cut: int) -> None:
+def test_a_secret_that_is_still_being_written_is_not_shown_in_part(harness: Printing, cut: int) -> None:
     harness.prints(f"before {KEY[:cut]}")
     harness.pass_s(FLUSH_S)
     harness.pass_s(QUIET_S)
@@ -124,7 +124,7 @@ def test_a_secret_that_is_being_written_is_not_shown_in_halves(harness: Printing
     assert harness.last_line() == f"before {MARK} after"
 
 
-def test_a_secret_with_an_error_between_its_halves_is_redacted(harness: Printing) -> None:
+def test_a_secret_interrupted_by_an_error_message_is_redacted(harness: Printing) -> None:
     harness.prints(f"one\nkey {KEY[:20]}")
     harness.prints("a warning\n", stream=2)
     harness.prints(f"{KEY[20:]}\ntwo\n")
@@ -140,7 +140,7 @@ def test_the_two_streams_keep_their_order(harness: Printing) -> None:
     assert harness.stored() == "".join(f"out {n}\nerr {n}\n" for n in range(3))
 
 
-def test_an_answer_with_a_secret_can_still_be_read(harness: Printing) -> None:
+def test_an_answer_with_a_secret_can_still_be_parsed(harness: Printing) -> None:
     answer = {
         "status": "success",
         "summary": f"I set DB_PASSWORD=tr0ub4dor-3 and {KEY}",
@@ -158,7 +158,7 @@ def test_an_answer_with_a_secret_can_still_be_read(harness: Printing) -> None:
     }
 
 
-def test_where_output_was_dropped_no_half_of_a_secret_is_left(tmp_path: Path) -> None:
+def test_where_output_was_dropped_no_part_of_a_secret_remains(tmp_path: Path) -> None:
     harness = Printing(tmp_path, limit_bytes=4000)
     for number in range(300):
         harness.prints("." * (number % 70) + f" {KEY} line\n")
@@ -169,7 +169,7 @@ def test_where_output_was_dropped_no_half_of_a_secret_is_left(tmp_path: Path) ->
     assert KEY[3:12] not in harness.stored()
 
 
-def test_much_output_at_once_is_stored_in_pieces_of_which_the_last_are_kept(tmp_path: Path) -> None:
+def test_large_output_is_stored_in_chunks_and_the_last_ones_are_kept(tmp_path: Path) -> None:
     harness = Printing(tmp_path, limit_bytes=200_000)
     for number in range(20_000):
         harness.prints(f"line {number} of a great many\n")
@@ -180,7 +180,7 @@ def test_much_output_at_once_is_stored_in_pieces_of_which_the_last_are_kept(tmp_
     assert len(harness.stored()) < 400_000
 
 
-def test_a_session_that_is_silent_wants_nothing_stored(harness: Printing) -> None:
+def test_a_silent_session_causes_no_writes(harness: Printing) -> None:
     assert harness.capture.flush_due_in(harness.now) is None
     harness.prints("half a line")
     assert harness.capture.flush_due_in(harness.now) == FLUSH_S
@@ -214,7 +214,7 @@ def test_no_result_holds_a_secret(harness: Printing, case: Case) -> None:
     assert MARK in shown["/api/tasks/1/next-prompt"]
 
 
-def test_what_you_wrote_yourself_is_redacted_where_it_is_shown(harness: Printing) -> None:
+def test_text_that_you_wrote_yourself_is_redacted_when_it_is_shown(harness: Printing) -> None:
     harness.post("/api/tasks/1/reject", {"note": f"use {KEY}"})
     assert KEY not in harness.get("/api/control").get_data(as_text=True)
-    assert harness.db.control.newest(limit=1)[0].argument["note"] == f"use {KEY}"  # the agent has to get it
+    assert harness.db.control.newest(limit=1)[0].argument["note"] == f"use {KEY}"  # the agent needs it

@@ -42,7 +42,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedEngine:
 
 @pytest.fixture
 def worker(tmp_path: Path, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch) -> ScriptedWorker:
-    """With a landed task, whose worktree is cleaned up next; the command copies what is stored about its container."""
+    """With a landed task whose worktree is cleaned up next; the command copies the stored data about its container."""
     sandbox = Harness(tmp_path / "repository")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(sandbox.settings))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
@@ -73,7 +73,7 @@ def test_a_container_is_stored_before_it_starts_and_forgotten_once_it_is_gone(
     assert not worktree(worker).exists()
 
 
-def test_a_worktree_whose_container_is_not_proven_gone_stays_and_its_container_is_named(
+def test_a_worktree_whose_container_is_not_proven_gone_is_kept_and_its_container_is_named(
     worker: ScriptedWorker, engine: ScriptedEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine.does("silent")
@@ -85,7 +85,7 @@ def test_a_worktree_whose_container_is_not_proven_gone_stays_and_its_container_i
 
 
 def left_by_a_dead_worker(worker: ScriptedWorker, engine: ScriptedEngine) -> Path:
-    """The engine's state of a container that a worker, killed since, had started in the worktree."""
+    """The engine's state of a container that a worker, since killed, had started in the worktree."""
     engine.has("swarm-of-the-dead")
     stored(worker).parent.mkdir(exist_ok=True)
     stored(worker).write_text(f'{{"runner": "podman", "name": "swarm-of-the-dead", "engine": "{IDENTITY}"}}')
@@ -101,7 +101,7 @@ def test_the_container_of_a_dead_worker_is_removed_before_its_worktree_is_recycl
     assert not worktree(worker).exists()
 
 
-def test_nothing_starts_in_a_worktree_beside_the_container_of_a_dead_worker(
+def test_nothing_starts_in_a_worktree_while_the_container_of_a_dead_worker_remains(
     worker: ScriptedWorker, engine: ScriptedEngine, tmp_path: Path
 ) -> None:
     container = left_by_a_dead_worker(worker, engine)
@@ -112,7 +112,7 @@ def test_nothing_starts_in_a_worktree_beside_the_container_of_a_dead_worker(
     assert not (tmp_path / "seen").exists()
 
 
-def test_no_attempt_starts_beside_the_container_of_a_dead_worker(
+def test_no_attempt_starts_while_the_container_of_a_dead_worker_remains(
     worker: ScriptedWorker, engine: ScriptedEngine
 ) -> None:
     container = left_by_a_dead_worker(worker, engine)

@@ -1,4 +1,4 @@
-"""Nothing outlives its owner: every nasty tree dies with worker, keeper, or both killed."""
+"""Nothing outlives its owner: every hard-to-kill tree dies with its worker, its keeper, or both."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from swarm_worker.processes import extinction
 
 @pytest.fixture
 def own_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the sweep see only what this test process has started or inherits.
+    """Let the sweep see only what this test process has started or inherited.
 
-    Processes without environment that tests beside this one start would be unknown to it, and rightly so.
+    It would rightly call processes without environment that other tests start unknown.
     """
     extinction.become_subreaper()
     monkeypatch.setattr(sweep, "all_pids", lambda: [process.pid for process in descendants(os.getpid())])
 
 
 class Stage:
-    """A keeper with its worker and a tree below it, and what the worker prints."""
+    """A keeper with its worker and a tree below it, and the worker's output."""
 
     def __init__(self, name: str, folder: Path) -> None:
         tree, size = TREES[name]
@@ -72,7 +72,7 @@ class Stage:
                     return fields[key]
                 continue
             ready, _, _ = select.select([self.started.stdout], [], [], trees.DEADLINE_S)
-            assert ready, f"the worker did not tell {key!r}"
+            assert ready, f"the worker did not report {key!r}"
             data = os.read(self.started.stdout.fileno(), 1 << 16)
             assert data, f"the worker ended before it reported {key!r}"
             self._lines += data
@@ -82,7 +82,7 @@ class Stage:
             if process is not None:
                 process.kill(signal.SIGKILL)
         self.started.communicate()
-        # Whatever a red test leaves: what the product did not end must not outlive the test.
+        # Cleans up after a failing test: what the product did not end must not outlive the test.
         trees.kill_rest(self.token)
 
 
@@ -113,7 +113,7 @@ def test_the_worker_ends_what_runs_when_its_keeper_is_killed(tmp_path: Path, nam
         assert not stage.proof.exists()
 
 
-def test_a_worker_that_leaves_takes_the_rest_with_it_and_keeps_its_exit_code(tmp_path: Path) -> None:
+def test_a_worker_that_exits_ends_the_rest_of_its_tree_and_its_exit_code_is_kept(tmp_path: Path) -> None:
     with worker_with("scattered", tmp_path) as stage:
         assert stage.started.stdin is not None
         os.write(stage.started.stdin.fileno(), b"leave")
@@ -123,26 +123,26 @@ def test_a_worker_that_leaves_takes_the_rest_with_it_and_keeps_its_exit_code(tmp
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2"])
-def test_what_asks_for_a_stop_is_handed_down_once(tmp_path: Path, name: str) -> None:
+def test_a_stop_signal_is_passed_on_once(tmp_path: Path, name: str) -> None:
     with worker_with("plain", tmp_path) as stage:
         # As from a terminal: to the whole group.
         os.killpg(stage.started.pid, signal.Signals[name])
         assert stage.read("heard") == signal.Signals[name]
         os.killpg(stage.started.pid, signal.SIGUSR1)
         assert stage.read("heard") == signal.SIGUSR1
-        # A child in the middle of its exec shows no command line.
+        # A child that is in the middle of its exec shows no command line.
         trees.wait_until(lambda: len(trees.alive(stage.token)) == 3, "the whole tree is still alive")
 
 
 @pytest.mark.parametrize("name", ["SIGQUIT", "SIGALRM", "SIGPIPE", "SIGTSTP"])
-def test_nothing_else_but_kill_moves_the_keeper(tmp_path: Path, name: str) -> None:
+def test_only_sigkill_affects_the_keeper(tmp_path: Path, name: str) -> None:
     with worker_with("plain", tmp_path) as stage:
         os.kill(stage.started.pid, signal.Signals[name])
         os.kill(stage.started.pid, signal.SIGUSR1)
         assert stage.read("heard") == signal.SIGUSR1
 
 
-def test_a_keeper_with_a_fault_of_its_own_still_leaves_nothing(tmp_path: Path) -> None:
+def test_a_keeper_that_fails_itself_still_leaves_nothing_behind(tmp_path: Path) -> None:
     proof, token = tmp_path / "proof", trees.fresh_token()
     script = """
 import os, sys, signal, subprocess
@@ -170,7 +170,7 @@ os.kill(os.getpid(), signal.SIGKILL)
         text=True,
     )
     try:
-        trees.wait_until(lambda: len(trees.alive(token)) >= 3, "the tree stands")
+        trees.wait_until(lambda: len(trees.alive(token)) >= 3, "the tree is complete")
         _, errors = started.communicate(timeout=trees.DEADLINE_S)
         assert "a fault on purpose" in errors
         assert trees.alive(token) == []
@@ -193,7 +193,7 @@ def test_a_stopped_keeper_of_a_killed_worker_is_ended_with_its_tree(tmp_path: Pa
         assert trees.alive(stage.token) == []
 
 
-# `chain` trees have no recorded process and no owner any more: only a pid namespace holds those.
+# `chain` trees no longer have a recorded process or an owner: only a pid namespace holds them.
 @pytest.mark.usefixtures("own_world")
 @pytest.mark.parametrize("name", ["plain", "scattered", "left_behind", "deaf", "stopped", "reborn"])
 def test_the_sweep_ends_what_worker_and_keeper_left_when_both_were_killed(tmp_path: Path, name: str) -> None:
@@ -214,8 +214,8 @@ def test_the_sweep_ends_what_worker_and_keeper_left_when_both_were_killed(tmp_pa
             clock=SystemClock(),
         )
         left = trees.alive(stage.token)
-        assert set(left) <= set(unmarked), "something that bears the mark was left"
-        # What dropped its environment and lost its parents cannot be found. It must not be denied either.
+        assert set(left) <= set(unmarked), "a process with the mark was left"
+        # A process that dropped its environment and lost its parents cannot be found. But it must not be denied either.
         assert verdict.gone == (not left)
         assert all(any(f"pid {pid} " in text for text in verdict.seen) for pid in left)
 

@@ -23,13 +23,13 @@ def test_a_heartbeat_reports_what_the_whole_tree_uses(tmp_path: Path) -> None:
     [worker] = harness.db.workers.shown()
     assert worker["tree_processes"] >= 1
     assert worker["tree_rss_bytes"] > 10 * 1024 * 1024  # an interpreter is not smaller
-    assert worker["tree_cpu_share"] is None  # known from the second look on
+    assert worker["tree_cpu_share"] is None  # known from the second measurement on
     heart.beat_if_due()
     [again] = harness.db.workers.shown()
-    assert again["tree_rss_bytes"] == worker["tree_rss_bytes"]  # not looked up again within a moment
+    assert again["tree_rss_bytes"] == worker["tree_rss_bytes"]  # not measured again within a moment
 
 
-def test_what_is_used_is_counted_between_two_looks() -> None:
+def test_usage_is_counted_between_two_measurements() -> None:
     appetite = Appetite(os.getpid(), every_s=0.0)
     first = appetite.look()
     assert first is not None
@@ -42,7 +42,7 @@ def test_what_is_used_is_counted_between_two_looks() -> None:
     assert second.cpu_share > 0
 
 
-def test_of_a_process_that_is_gone_nothing_is_reported() -> None:
+def test_nothing_is_reported_for_a_process_that_has_ended() -> None:
     child = subprocess.Popen(["true"])
     child.wait()
     assert Appetite(child.pid).look() is None

@@ -1,4 +1,4 @@
-"""The item of one task, ticked in a tree: found below the project's folder, reported where that cannot be done."""
+"""Ticking the item of one task in a tree: the plan is found below the project folder; failures are reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def harness(tmp_path: Path) -> Harness:
 
 
 def finished(harness: Harness, source: Source | None) -> tuple[str, tuple[str, str] | None, bool]:
-    """The plan afterwards, what is reported, and whether the tree is the same."""
+    """The plan afterwards, the report, and whether the tree is unchanged."""
     sync = PlanSync(harness.repo, source)
     tree = harness.repo.git.line("rev-parse", f"{harness.base}^{{tree}}")
     new = sync.finish(tree)
@@ -35,25 +35,25 @@ def source(key: str, path: str = PATH, *, tick: bool = True) -> Source:
     return Source(format="spec-kit", path=path, key=key, tick=tick)
 
 
-def test_a_plan_is_found_below_the_project_s_folder(harness: Harness) -> None:
+def test_a_plan_is_found_below_the_project_folder(harness: Harness) -> None:
     text, outcome, same = finished(harness, source("T001"))
     assert text == PLAN.replace("- [ ] T001", "- [x] T001")
     assert (outcome, same) == ((TICKED, f"T001 in {PATH}"), False)
 
 
-def test_an_item_that_is_ticked_already_changes_nothing(harness: Harness) -> None:
+def test_an_item_that_is_already_ticked_changes_nothing(harness: Harness) -> None:
     assert finished(harness, source("T002")) == (PLAN, (TICKED, f"T002 in {PATH}"), True)
 
 
 @pytest.mark.parametrize("where", [source("T003"), source("T001", "gone.md"), source("T001", "a.bin")])
-def test_what_cannot_be_ticked_is_reported_and_changes_nothing(harness: Harness, where: Source) -> None:
+def test_an_item_that_cannot_be_ticked_is_reported_and_changes_nothing(harness: Harness, where: Source) -> None:
     text, outcome, same = finished(harness, where)
     assert (text, same) == (PLAN, True)
     assert outcome is not None
     assert outcome[0] == NOT_TICKED
 
 
-def test_a_plan_that_was_renamed_is_found_at_its_new_place(harness: Harness) -> None:
+def test_a_renamed_plan_is_found_at_its_new_path(harness: Harness) -> None:
     git, history = harness.repo.git, [harness.base]
     for old, new in ((PATH, "specs/y/tasks.md"), ("specs/y/tasks.md", "done/y.md")):
         (harness.root / BELOW / new).parent.mkdir(parents=True)
@@ -68,5 +68,5 @@ def test_a_plan_that_was_renamed_is_found_at_its_new_place(harness: Harness) -> 
 
 
 @pytest.mark.parametrize("where", [None, source("T001", tick=False)])
-def test_a_task_without_a_place_to_tick_has_nothing_to_report(harness: Harness, where: Source | None) -> None:
+def test_a_task_without_a_place_to_tick_reports_nothing(harness: Harness, where: Source | None) -> None:
     assert finished(harness, where) == (PLAN, None, True)

@@ -1,4 +1,4 @@
-"""Which signs of an agent are looked at, and when."""
+"""Which signs of an agent are measured, and when."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOOK_S = lease.PROGRESS_LOOK_S
 
 
 class Bench:
-    """A meter with two signs that are moved manually, in a time that is moved manually."""
+    """A meter with two signs that the test changes, in a time that the test moves."""
 
     def __init__(self, patience_s: float | None = PATIENCE_S, **more: float) -> None:
         self.now, self.output, self.cpu, self.cpu_looks, self.notes = 0.0, 0.0, 0.0, 0, 0
@@ -26,7 +26,7 @@ class Bench:
         )
 
     def pass_s(self, seconds: float, *, output: float = 0.0, cpu: float = 0.0) -> None:
-        """Let time go by, with so much output and CPU time each second."""
+        """Let time pass, with so much output and CPU time each second."""
         end = self.now + seconds
         while self.now < end and not self.meter.is_stuck():
             self.now += LOOK_S
@@ -47,20 +47,20 @@ def bench() -> Bench:
     return Bench()
 
 
-def test_cpu_time_is_not_looked_at_while_something_cheaper_moves(bench: Bench) -> None:
+def test_cpu_time_is_not_measured_while_a_cheaper_sign_changes(bench: Bench) -> None:
     bench.pass_s(3600, output=1.0, cpu=0.5)
     assert bench.cpu_looks == 0
     assert not bench.meter.is_stuck()
 
 
-def test_an_agent_that_only_computes_is_not_stuck_and_is_looked_at_once_a_minute(bench: Bench) -> None:
+def test_an_agent_that_only_computes_is_not_stuck_and_is_measured_once_a_minute(bench: Bench) -> None:
     bench.pass_s(2 * PATIENCE_S, cpu=0.5)
     assert not bench.meter.is_stuck()
     assert bench.cpu_looks <= 2 * PATIENCE_S / lease.COSTLY_LOOK_S
     assert bench.meter.silent_s() <= lease.COSTLY_LOOK_S
 
 
-def test_an_agent_that_does_nothing_at_all_is_stuck_after_its_patience(bench: Bench) -> None:
+def test_an_agent_that_does_nothing_at_all_is_stuck_after_the_timeout(bench: Bench) -> None:
     bench.pass_s(60, output=1.0, cpu=0.5)
     quiet_since = bench.now
     bench.pass_s(2 * PATIENCE_S)
@@ -88,7 +88,7 @@ def test_a_process_that_ends_unseen_is_a_sign(bench: Bench) -> None:
     assert bench.notes == noted + 1
 
 
-def test_work_of_before_the_silence_is_no_sign_of_life_in_it(bench: Bench) -> None:
+def test_work_before_the_silence_is_no_sign_of_life_during_it(bench: Bench) -> None:
     bench.pass_s(300, cpu=0.5)
     bench.pass_s(60, output=1.0, cpu=0.5)
     noted = bench.notes
@@ -96,19 +96,19 @@ def test_work_of_before_the_silence_is_no_sign_of_life_in_it(bench: Bench) -> No
     assert bench.notes == noted
 
 
-def test_a_short_patience_is_looked_at_often_enough() -> None:
+def test_a_short_timeout_is_checked_often_enough() -> None:
     bench = Bench(patience_s=4 * LOOK_S)
     bench.pass_s(600, cpu=0.5)
     assert not bench.meter.is_stuck()
 
 
-def test_an_agent_without_signs_lives_by_its_session_limit_and_nothing_costly_is_asked() -> None:
+def test_an_agent_without_signs_has_only_its_session_limit_and_nothing_costly_is_measured() -> None:
     bench = Bench(patience_s=None)
     bench.pass_s(7200)
     assert (bench.meter.is_stuck(), bench.cpu_looks) == (False, 0)
 
 
-def test_what_an_idle_runtime_uses_is_no_progress_however_much_it_is() -> None:
+def test_cpu_time_of_an_idle_runtime_is_no_progress_however_much_it_is() -> None:
     hungry = Bench(idle_cpu_s=30)
     hungry.pass_s(2 * PATIENCE_S, cpu=16 / 60)
     assert hungry.meter.is_stuck()

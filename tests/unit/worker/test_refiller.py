@@ -1,4 +1,4 @@
-"""Spares made by an idle worker: in time for the tasks to come, never in the way of work, never on a full disk."""
+"""Spares made by an idle worker: in time for coming tasks, never delaying work, never on a full disk."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LEAST_FREE = 1_000
 
 
 class Room:
-    """A repository with waiting tasks, and an idle worker whose time and disk the test sets."""
+    """A repository with waiting tasks, and an idle worker whose time and disk the test controls."""
 
     def __init__(self, folder: Path) -> None:
         self.harness = Harness(folder, files={f"lib/{n}.txt": f"{n}\n" for n in range(40)})
@@ -62,7 +62,7 @@ class Room:
         return len(self.harness.trees.spares.paths())
 
     def is_whole(self) -> bool:
-        """Git knows the user's checkout and the spares, and nothing lies beside them."""
+        """Git knows the user's checkout and the spares, and there is nothing else next to them."""
         listed = {listed.path for listed in list_worktrees(self.harness.repo.git)[1:]}
         filling = Filling(self.harness.repo, self.harness.trees.spares)
         return listed == set(self.harness.trees.spares.paths()) and filling.is_clear()
@@ -76,7 +76,7 @@ def room(tmp_path: Path) -> Iterator[Room]:
 
 
 def idle_for_long(room: Room, refiller: Refiller, limit: int = 2) -> bool:
-    assert not refiller.run_once(limit), "it may be between two tasks"
+    assert not refiller.run_once(limit), "the worker may be between two tasks"
     room.now += IDLE_S
     return refiller.run_once(limit)
 
@@ -93,7 +93,7 @@ def test_an_idle_worker_makes_the_spares_that_are_allowed(room: Room) -> None:
     assert opened.checkout.git.items("status", "--porcelain", "-z", "--ignored") == ()
 
 
-def test_there_are_no_more_spares_than_tasks_to_come(room: Room) -> None:
+def test_there_are_never_more_spares_than_coming_tasks(room: Room) -> None:
     refiller = room.refiller()
     assert idle_for_long(room, refiller, limit=9)
     while refiller.run_once(9):
@@ -101,7 +101,7 @@ def test_there_are_no_more_spares_than_tasks_to_come(room: Room) -> None:
     assert room.spares() == 3
 
 
-def test_a_worker_that_had_a_task_is_not_idle(room: Room) -> None:
+def test_a_worker_that_just_had_a_task_is_not_idle(room: Room) -> None:
     refiller = room.refiller()
     assert not refiller.run_once(2)
     room.now += IDLE_S
@@ -116,14 +116,14 @@ def test_its_git_has_a_low_priority(room: Room) -> None:
     assert all(command[:3] == ["nice", "-n", "19"] for command in room.commands if "reset" in command)
 
 
-def test_it_gives_up_as_soon_as_there_is_work(room: Room) -> None:
+def test_it_stops_as_soon_as_there_is_work(room: Room) -> None:
     started: list[str] = []
 
     def slow(command: Sequence[str], *, tend: Callable[[], None] = lambda: None, **how: Any) -> Completed:
         if "reset" in command:
             started.append("reset")
             tend()
-            raise AssertionError("it goes on beside the work")
+            raise AssertionError("it continues although there is work")
         return run_process(command, tend=tend, **how)
 
     room.busy = lambda: bool(started)
@@ -135,7 +135,7 @@ def test_it_gives_up_as_soon_as_there_is_work(room: Room) -> None:
     again = room.refiller()
     assert idle_for_long(room, again, limit=1)
     assert room.spares() == 1
-    assert room.is_whole(), "what it had begun is removed"
+    assert room.is_whole(), "the unfinished spare is removed"
 
 
 def test_it_starts_nothing_while_there_is_work(room: Room) -> None:
@@ -145,7 +145,7 @@ def test_it_starts_nothing_while_there_is_work(room: Room) -> None:
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before it starts", "while it runs"])
-def test_twice_the_least_free_space_stays_free(room: Room, before: bool) -> None:
+def test_twice_the_minimum_free_space_is_kept(room: Room, before: bool) -> None:
     def filling(command: Sequence[str], *, tend: Callable[[], None] = lambda: None, **how: Any) -> Completed:
         done = run_process(command, tend=tend, **how)
         if "reset" in command:
@@ -161,7 +161,7 @@ def test_twice_the_least_free_space_stays_free(room: Room, before: bool) -> None
     assert room.is_whole()
 
 
-def test_a_failure_is_not_repeated_at_once(room: Room) -> None:
+def test_a_failure_is_not_retried_immediately(room: Room) -> None:
     def full(command: Sequence[str], **how: Any) -> Completed:
         if "reset" in command:
             return Completed(code=128, out=b"", err="fatal: cannot create file: No space left on device")
@@ -189,7 +189,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def test_a_disk_that_is_really_full_leaves_no_half_made_spare(room: Room, small_disk: Path) -> None:
+def test_a_full_disk_leaves_no_partial_spare(room: Room, small_disk: Path) -> None:
     room.harness.commit({f"big/{n}.bin": os.urandom(100_000) for n in range(20)})
     room.harness.base = room.harness.sha("HEAD")
     trees = TaskWorktrees(room.harness.repo, small_disk / "worktrees")

@@ -1,4 +1,4 @@
-"""The life of an attempt, with scripted processes: what is run after what, and what the end of each step means."""
+"""The life of an attempt, with scripted processes: the order of steps, and what the end of each step means."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_without_validation_no_validator_session_is_started(tmp_path: Path) -> N
     assert roles(worker) == ["builder"]
 
 
-def test_the_retry_knows_what_the_validator_objected_to(worker: ScriptedWorker) -> None:
+def test_the_retry_gets_the_validators_objections(worker: ScriptedWorker) -> None:
     worker.add()
     worker.round(BUILT, OBJECTED)
     worker.round(BUILT, APPROVED)
@@ -56,7 +56,7 @@ def test_the_retry_knows_what_the_validator_objected_to(worker: ScriptedWorker) 
     assert [attempt["outcome"] for attempt in worker.attempts()] == ["failed", "passed"]
 
 
-def test_a_failing_check_spares_the_validator_and_its_last_lines_reach_the_retry(worker: ScriptedWorker) -> None:
+def test_a_failing_check_skips_the_validator_and_the_retry_gets_its_last_lines(worker: ScriptedWorker) -> None:
     worker.add(checks=("make test",))
     worker.round(BUILT, Play(output=b"the hinge squeaks\n", exit_code=5))
     assert roles(worker) == ["builder", "check"]
@@ -80,7 +80,7 @@ def test_a_builder_that_reports_failure_uses_up_its_retries_and_the_task_fails(t
 @pytest.mark.parametrize(
     ("play", "ends_as"),
     [
-        # A program that believes exit codes gets these wrong.
+        # A program that trusts exit codes gets these wrong.
         (Play(output=b'All fine!\n```json\n{"verdict": "FAIL", "critical_issues": ["x"]}\n```\n'), Status.FAILED),
         (Play(answer={"verdict": "PASS", "critical_issues": []}, exit_code=3), Status.FAILED),
         (Play(answer={"verdict": "PASS", "critical_issues": ["it leaks"]}), Status.FAILED),
@@ -99,14 +99,14 @@ def test_a_verdict_is_read_from_its_structure(worker: ScriptedWorker, play: Play
     assert worker.status() is ends_as
 
 
-def test_an_unreadable_answer_repeats_that_session_alone_twice(worker: ScriptedWorker) -> None:
+def test_an_unreadable_answer_repeats_only_that_session_up_to_two_times(worker: ScriptedWorker) -> None:
     worker.add()
     worker.round(BUILT, Play(output=b"hm\n"), Play(output=b"hm\n"), APPROVED)
     assert worker.status() is Status.COMPLETED
     assert roles(worker) == ["builder", "validator", "validator", "validator"]
 
 
-def test_exit_code_three_with_success_in_its_answer_is_not_done(worker: ScriptedWorker) -> None:
+def test_exit_code_three_with_success_in_its_answer_is_not_a_pass(worker: ScriptedWorker) -> None:
     worker.add(max_retries=0)
     worker.round(Play(answer=SUCCESS, exit_code=3))
     assert worker.status() is Status.FAILED
@@ -174,7 +174,7 @@ def test_a_shortage_of_the_machine_costs_the_task_nothing(worker: ScriptedWorker
     [(-9, "", False), (128, "fatal: unable to read tree", True)],
     ids=["git was killed", "git reported an error"],
 )
-def test_the_queue_is_paused_for_what_git_reports_and_not_for_a_git_that_was_killed(
+def test_git_errors_pause_the_queue_but_a_killed_git_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, said: str, pauses: bool
 ) -> None:
     worker = ScriptedWorker(tmp_path)

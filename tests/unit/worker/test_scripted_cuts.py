@@ -1,4 +1,4 @@
-"""What ends a running session early, how it is ended, and what that makes of its attempt; with scripted processes."""
+"""What ends a running session early, how it is ended, and the effect on its attempt; with scripted processes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def take_lease_away(worker: ScriptedWorker) -> Callable[[], None]:
     ("verb", "status", "outcome"),
     [(Verb.KILL, Status.HELD, "killed"), (Verb.CANCEL, Status.CANCELLED, "cancelled")],
 )
-def test_a_request_ends_the_agent_and_is_answered_with_the_attempt(
+def test_a_request_ends_the_agent_and_gets_its_outcome_with_the_attempt(
     worker: ScriptedWorker, verb: Verb, status: Status, outcome: str
 ) -> None:
     worker.round(hanging(worker, request(worker, verb)))
@@ -78,7 +78,7 @@ def test_a_request_for_an_earlier_attempt_does_not_touch_a_later_one(worker: Scr
     assert worker.db.control.newest(limit=1)[0].status == "pending"  # the reaper refuses it
 
 
-# ───── the lease, the keeper, what cannot be ended ─────
+# ───── the lease, the keeper, trees that cannot be ended ─────
 
 
 def test_a_lost_lease_ends_the_agent_and_drops_its_result(worker: ScriptedWorker) -> None:
@@ -87,7 +87,7 @@ def test_a_lost_lease_ends_the_agent_and_drops_its_result(worker: ScriptedWorker
     assert worker.tree.ends == [REQUESTED_GRACE_S]
 
 
-def test_a_worker_whose_row_was_closed_ends_its_agent_and_leaves(worker: ScriptedWorker) -> None:
+def test_a_worker_whose_row_was_closed_ends_its_agent_and_exits(worker: ScriptedWorker) -> None:
     def close() -> None:
         worker.heart.alive = False
 
@@ -113,7 +113,7 @@ def test_an_attempt_whose_tree_cannot_be_ended_is_never_settled(worker: Scripted
     assert worker.status() is Status.IN_PROGRESS
 
 
-def test_what_an_agent_leaves_behind_is_ended_before_the_next_step(worker: ScriptedWorker) -> None:
+def test_processes_that_an_agent_leaves_behind_are_ended_before_the_next_step(worker: ScriptedWorker) -> None:
     worker.round(replace(BUILT, leaves=True), APPROVED)
     assert worker.tree.ends == [2.0]
     assert worker.status() is Status.COMPLETED
@@ -175,7 +175,7 @@ def printing(*events: object) -> Play:
     [((*STARTED, NO_NETWORK), "provider"), ((*STARTED, COMMAND), "quality")],
     ids=["waits for its provider", "its command runs"],
 )
-def test_a_session_that_its_provider_held_up_costs_no_attempt(
+def test_a_session_that_its_provider_delayed_costs_no_attempt(
     tmp_path: Path, limit: dict[str, float], events: tuple[object, ...], failure: str
 ) -> None:
     worker = codex(tmp_path, **limit)
@@ -198,7 +198,7 @@ def test_one_request_to_stop_lets_the_attempt_finish(worker: ScriptedWorker) -> 
     assert worker.status("b") is Status.NOT_STARTED
 
 
-def test_the_second_one_interrupts_at_once_and_costs_the_task_nothing(worker: ScriptedWorker) -> None:
+def test_a_second_request_interrupts_at_once_and_costs_the_task_nothing(worker: ScriptedWorker) -> None:
     ask = worker.watch.ask_to_stop
     began = worker.time()
     worker.round(replace(HANGS, meanwhile=[(1.0, ask), (3.0, ask)]))
@@ -208,7 +208,7 @@ def test_the_second_one_interrupts_at_once_and_costs_the_task_nothing(worker: Sc
     assert worker.attempts()[0]["failure_class"] == "interrupted"
 
 
-def test_the_graceful_timeout_interrupts_what_still_runs(tmp_path: Path) -> None:
+def test_the_graceful_timeout_interrupts_a_session_that_is_still_running(tmp_path: Path) -> None:
     worker = ScriptedWorker(tmp_path, {"graceful_timeout_s": 30.0})
     worker.add()
     began = worker.time()
@@ -232,7 +232,7 @@ def test_a_retiring_worker_finishes_without_a_limit(tmp_path: Path) -> None:
     assert worker.round().leave is Leave.RETIRED
 
 
-def test_a_retiring_worker_that_may_stay_after_all_is_shown_as_busy_again(worker: ScriptedWorker) -> None:
+def test_a_retiring_worker_whose_retirement_is_cancelled_is_shown_as_busy_again(worker: ScriptedWorker) -> None:
     shown: list[str] = []
 
     def retire(asked: bool) -> Callable[[], None]:
@@ -251,8 +251,8 @@ def test_a_retiring_worker_that_may_stay_after_all_is_shown_as_busy_again(worker
 
 
 @pytest.mark.parametrize("whole_swarm", [False, True], ids=["one worker", "the whole swarm"])
-def test_a_drain_lets_the_attempt_finish_and_a_resume_takes_it_back(worker: ScriptedWorker, whole_swarm: bool) -> None:
-    worker.round(BUILT, APPROVED)  # it has seen the swarm free
+def test_a_drain_lets_the_attempt_finish_and_a_resume_cancels_it(worker: ScriptedWorker, whole_swarm: bool) -> None:
+    worker.round(BUILT, APPROVED)  # it has seen the swarm running
     worker.add("b")
     shown: list[str] = []
 
@@ -272,7 +272,7 @@ def test_a_drain_lets_the_attempt_finish_and_a_resume_takes_it_back(worker: Scri
     assert worker.round().leave is Leave.STOPPED
 
 
-def test_one_drained_worker_has_no_limit(tmp_path: Path) -> None:
+def test_a_single_drained_worker_has_no_limit(tmp_path: Path) -> None:
     worker = ScriptedWorker(tmp_path, {"graceful_timeout_s": 0.0, "validation": False})
     worker.add()
     worker.round(replace(BUILT, after_s=100.0, meanwhile=[(1.0, lambda: worker.db.workers.want("worker-1", "drain"))]))
@@ -287,7 +287,7 @@ def test_an_emergency_stop_ends_the_agent_at_once_and_costs_nothing(worker: Scri
     assert worker.round().leave is Leave.STOPPED
 
 
-def test_a_worker_that_starts_into_a_stopped_swarm_waits_until_resume(worker: ScriptedWorker) -> None:
+def test_a_worker_that_starts_in_a_stopped_swarm_waits_for_resume(worker: ScriptedWorker) -> None:
     worker.db.swarm.set_flag("emergency_stop", actor="anna")
     for _ in range(2):
         done = worker.round()
@@ -297,7 +297,7 @@ def test_a_worker_that_starts_into_a_stopped_swarm_waits_until_resume(worker: Sc
     assert worker.status() is Status.COMPLETED
 
 
-def test_a_worker_whose_starter_died_interrupts_its_agent_and_leaves(worker: ScriptedWorker) -> None:
+def test_a_worker_whose_parent_died_interrupts_its_agent_and_exits(worker: ScriptedWorker) -> None:
     def lose() -> None:
         worker.watch.abandoned = "supervisord is gone"
 

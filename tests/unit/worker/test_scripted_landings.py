@@ -37,7 +37,7 @@ def building(worker: ScriptedWorker, name: str = "b.txt") -> Play:
     return Play(answer=SUCCESS, meanwhile=[(0.5, worker.writes(name))])
 
 
-def test_what_passed_lands_before_anything_new_is_claimed(worker: ScriptedWorker, sandbox: Harness) -> None:
+def test_approved_work_lands_before_anything_new_is_claimed(worker: ScriptedWorker, sandbox: Harness) -> None:
     worker.add("b")
     worker.round(building(worker), APPROVED)
     assert worker.status() is Status.APPROVED
@@ -47,7 +47,7 @@ def test_what_passed_lands_before_anything_new_is_claimed(worker: ScriptedWorker
     assert not (sandbox.root / "b.txt").exists()
 
 
-def test_a_failing_gate_keeps_work_off_the_branch_and_the_retry_knows_why(
+def test_a_failing_gate_keeps_work_off_the_branch_and_the_retry_gets_the_reason(
     worker: ScriptedWorker, sandbox: Harness
 ) -> None:
     worker.round(building(worker), APPROVED)
@@ -63,7 +63,7 @@ def test_a_failing_gate_keeps_work_off_the_branch_and_the_retry_knows_why(
     assert {"b.txt", "c.txt"} <= set(sandbox.files(INTEGRATION))
 
 
-def test_a_gate_that_fails_without_the_work_stops_the_queue_and_costs_no_task(worker: ScriptedWorker) -> None:
+def test_a_gate_that_fails_without_the_work_stops_the_queue_and_costs_no_task_a_retry(worker: ScriptedWorker) -> None:
     worker.round(building(worker), APPROVED)
     worker.round(Play(exit_code=1), Play(exit_code=1))
     assert "the base is failing" in worker.db.swarm.flags()["paused"].reason
@@ -73,7 +73,7 @@ def test_a_gate_that_fails_without_the_work_stops_the_queue_and_costs_no_task(wo
     assert len(worker.tree.started) == started
 
 
-def test_a_cancel_during_the_gate_keeps_it_off_the_branch(worker: ScriptedWorker, sandbox: Harness) -> None:
+def test_a_cancel_during_the_gate_keeps_the_work_off_the_branch(worker: ScriptedWorker, sandbox: Harness) -> None:
     worker.round(building(worker), APPROVED)
     cancel = worker.others_do(lambda: worker.db.control.request(Verb.CANCEL, "a", actor="anna"))
     worker.round(replace(HANGS, meanwhile=[(1.0, cancel)]))
@@ -81,14 +81,14 @@ def test_a_cancel_during_the_gate_keeps_it_off_the_branch(worker: ScriptedWorker
     assert "b.txt" not in sandbox.files(INTEGRATION)
 
 
-def test_the_work_of_a_killed_agent_is_a_commit(worker: ScriptedWorker, sandbox: Harness) -> None:
+def test_the_work_of_a_killed_agent_is_committed(worker: ScriptedWorker, sandbox: Harness) -> None:
     kill = worker.others_do(lambda: worker.db.control.request(Verb.KILL, "a", actor="anna"))
     worker.round(replace(HANGS, meanwhile=[(0.5, worker.writes("half.txt")), (1.0, kill)]))
     assert worker.status() is Status.HELD
     assert "half.txt" in sandbox.files(str(worker.attempts()[0]["head_sha"]))
 
 
-def test_what_a_check_or_the_validator_writes_does_not_land(worker: ScriptedWorker, sandbox: Harness) -> None:
+def test_files_that_a_check_or_the_validator_writes_do_not_land(worker: ScriptedWorker, sandbox: Harness) -> None:
     validating = Play(answer=PASS, meanwhile=[(0.5, worker.writes("notes.txt"))])
     worker.round(building(worker), validating)
     warnings = [check["output"] for check in worker.attempts()[0]["check_results"] if check.get("warning")]
@@ -106,7 +106,7 @@ def batching(tmp_path: Path, sandbox: Harness) -> ScriptedWorker:
 
 
 def approve(worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch, **files: str) -> None:
-    """Build a task for each name, which writes that file, with landing held back until all have passed."""
+    """Build a task for each name, each writing a file of that name; landing is held back until all have passed."""
     with monkeypatch.context() as held_back:
         held_back.setattr(Landings, "claim", lambda *_: None)
         for name, file in files.items():
@@ -150,7 +150,7 @@ def test_a_failing_batch_is_halved_and_only_the_task_at_fault_is_sent_back(
     assert "bad.txt" not in sandbox.files(INTEGRATION)
 
 
-def test_a_task_that_is_cancelled_out_of_a_batch_makes_the_gate_run_again(
+def test_cancelling_a_task_of_a_batch_makes_the_gate_run_again(
     batching: ScriptedWorker, sandbox: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     approve(batching, monkeypatch, a="a.txt", b="b.txt", c="c.txt")
@@ -161,7 +161,7 @@ def test_a_task_that_is_cancelled_out_of_a_batch_makes_the_gate_run_again(
     assert {"a.txt", "c.txt"} <= set(sandbox.files(INTEGRATION))
 
 
-def test_work_that_conflicts_is_left_out_of_a_batch(
+def test_conflicting_work_is_left_out_of_a_batch(
     batching: ScriptedWorker, sandbox: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     approve(batching, monkeypatch, a="one.txt", c="c.txt")
@@ -177,7 +177,7 @@ def test_work_that_conflicts_is_left_out_of_a_batch(
     assert {"one.txt", "c.txt"} <= set(sandbox.files(INTEGRATION))
 
 
-def test_a_task_with_variables_of_its_own_is_not_covered_by_the_gate_of_others(
+def test_a_task_with_its_own_variables_is_not_covered_by_the_gate_of_others(
     batching: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batching.add("z", env={"SHAPE": "round"}, priority=9)

@@ -1,4 +1,4 @@
-"""Sessions whose runner starts something outside of the worker's process tree, with a scripted engine."""
+"""Sessions whose runner starts something outside the worker's process tree, with a scripted engine."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def open_runs(worker: ScriptedWorker) -> list[object]:
     return worker.db.connection.rows("SELECT run_name FROM sessions WHERE run_gone_at IS NULL")
 
 
-def test_every_session_is_removed_and_proven_gone(worker: ScriptedWorker, engine: ScriptedEngine) -> None:
+def test_the_run_of_every_session_is_removed_and_proven_gone(worker: ScriptedWorker, engine: ScriptedEngine) -> None:
     worker.round(BUILT, APPROVED)
     assert worker.status() is Status.COMPLETED
     assert engine.calls.count("rm") == 2
@@ -127,14 +127,16 @@ def test_a_command_line_that_is_too_long_is_not_the_runners_fault(worker: Script
     assert RUNNER_DOWN not in worker.db.swarm.flags()
 
 
-def test_the_same_code_of_the_command_is_the_commands(worker: ScriptedWorker, engine: ScriptedEngine) -> None:
+def test_the_same_exit_code_from_the_command_itself_is_a_result_of_the_command(
+    worker: ScriptedWorker, engine: ScriptedEngine
+) -> None:
     engine.has(RUN.name, "exited 127")
     worker.round(Play(exit_code=127, errors=b"sh: agent: not found\n"))
     assert RUNNER_DOWN not in worker.db.swarm.flags()
     assert worker.attempts()[0]["failure_class"] == "setup"
 
 
-def test_a_worker_waits_until_the_engine_says_that_it_is_gone(worker: ScriptedWorker, engine: ScriptedEngine) -> None:
+def test_a_worker_waits_until_the_engine_reports_the_run_gone(worker: ScriptedWorker, engine: ScriptedEngine) -> None:
     engine.does("silent")
     looks = []
 

@@ -1,4 +1,4 @@
-"""Sessions that wait for their turn in the queue of an engine, and runs whose end takes a while."""
+"""Sessions that wait for their turn in an engine's queue, and runs that take a while to end."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class QueuedWorker(ScriptedWorker):
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
-    """What the engine says of runs that are to be ended, before it says that they are gone."""
+    """What the engine reports about runs that are being ended, before it reports them gone."""
     answers: list[Answer] = []
     monkeypatch.setattr(session, "engine_failure", lambda *_: None)
     monkeypatch.setattr(session, "end", lambda *_: answers.pop(0) if answers else Answer(gone=True))
@@ -58,19 +58,19 @@ def worker(tmp_path: Path, answers: list[Answer]) -> ScriptedWorker:
     return made
 
 
-def test_waiting_for_a_turn_counts_against_no_limit(worker: ScriptedWorker) -> None:
+def test_waiting_for_a_turn_counts_towards_no_limit(worker: ScriptedWorker) -> None:
     worker.add(timeout_minutes=1)
     worker.round(Play(answer=SUCCESS, after_s=TURN_S + 30), Play(answer=PASS, after_s=TURN_S + 30))
     assert worker.status() is Status.COMPLETED
 
 
-def test_the_limit_holds_from_the_turn_on(worker: ScriptedWorker) -> None:
+def test_limits_apply_once_the_turn_has_come(worker: ScriptedWorker) -> None:
     worker.add(timeout_minutes=1, max_retries=0)
     worker.round(Play(answer=SUCCESS, after_s=TURN_S + 90))
     assert "passed its limit of 1 minutes" in worker.task()["last_error"]
 
 
-def test_a_run_whose_end_takes_a_while_holds_nothing_else(worker: ScriptedWorker, answers: list[Answer]) -> None:
+def test_a_run_that_takes_a_while_to_end_delays_nothing_else(worker: ScriptedWorker, answers: list[Answer]) -> None:
     worker.add()
     answers += [Answer(gone=False, text="COMPLETING", healthy=True)] * 5
     worker.round(Play(answer=SUCCESS), Play(answer=PASS))

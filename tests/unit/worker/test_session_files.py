@@ -1,4 +1,4 @@
-"""What an agent CLI's files tell of a session that continues with an earlier one."""
+"""What the files of an agent CLI reveal about a session that continues an earlier one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
-def test_only_what_is_written_from_now_on_shows_that_a_resumed_session_began(project: Project) -> None:
+def test_only_new_output_shows_that_a_resumed_session_began(project: Project) -> None:
     project.pay(ONE, 100)
     files = project.files(resumes=ONE)
     assert not files.began
@@ -47,14 +47,14 @@ def test_only_what_is_written_from_now_on_shows_that_a_resumed_session_began(pro
     assert files.used(ONE).usage == Usage(tokens=20)
 
 
-def test_a_session_that_was_begun_again_counts_whole(project: Project) -> None:
+def test_a_session_that_was_started_over_counts_whole(project: Project) -> None:
     project.pay(ONE, 100)
     files = project.files(resumes=ONE)
     project.pay(OTHER, 20)
     assert files.used(OTHER).usage == Usage(tokens=20)
 
 
-def test_a_session_is_found_by_its_files_only_where_no_other_can_be_meant(project: Project) -> None:
+def test_a_session_is_identified_by_its_files_only_if_no_other_is_possible(project: Project) -> None:
     alone, among_others = project.files(), project.files(alone=False)
     project.pay(ONE, 1)
     assert (alone.session_id(), among_others.session_id()) == (ONE, None)
@@ -68,14 +68,14 @@ LOG = FOLDER / "codex-0.171.0" / "session.jsonl"
 
 
 def logged(home: Path, folder: str = ".codex", **env: str) -> LoggedSession:
-    """A codex session whose log lies below that folder."""
+    """A codex session whose log is below that folder."""
     day = home / folder / "sessions" / "2026" / "11" / "28"
     day.mkdir(parents=True)
     (day / f"rollout-2026-11-28T18-25-44-{THREAD}.jsonl").write_bytes(LOG.read_bytes())
     return LoggedSession(CLIS["codex"], env={"HOME": str(home), **env}, resumes=None)
 
 
-def test_a_resumed_session_names_the_model_that_answers_now(tmp_path: Path) -> None:
+def test_a_resumed_session_names_the_model_that_now_answers(tmp_path: Path) -> None:
     logged(tmp_path)
     resumed = LoggedSession(CLIS["codex"], env={"HOME": str(tmp_path)}, resumes=THREAD)
     assert resumed.used(THREAD).models == ("gpt-fake",)
@@ -91,13 +91,13 @@ def test_the_log_of_a_session_names_its_model_and_what_it_used_before_it_was_sto
     assert files.used(THREAD).usage == Usage(tokens=4050, cached_tokens=3000, output_tokens=50)
 
 
-def test_the_log_is_found_where_the_cli_was_told_to_keep_it(tmp_path: Path) -> None:
+def test_the_log_is_found_where_the_cli_was_configured_to_keep_it(tmp_path: Path) -> None:
     files = logged(tmp_path, "elsewhere", CODEX_HOME=str(tmp_path / "elsewhere"))
     assert files.used(THREAD).models == ("gpt-fake",)
 
 
 @pytest.mark.parametrize("session", [None, "*", "../x", "another"])
-def test_no_other_sessions_log_is_read(tmp_path: Path, session: str | None) -> None:
+def test_the_log_of_another_session_is_not_read(tmp_path: Path, session: str | None) -> None:
     files = logged(tmp_path)
     assert (files.used(session).models, files.used(session).usage) == ((), Usage())
 
@@ -112,6 +112,6 @@ def test_a_long_log_is_read_at_both_ends(tmp_path: Path) -> None:
     assert files.used(THREAD).usage.tokens == 4050
 
 
-def test_a_cli_without_a_log_knows_what_its_session_resumes_only() -> None:
+def test_a_cli_without_a_log_knows_only_what_its_session_resumes() -> None:
     files = LoggedSession(CLIS["opencode"], env={}, resumes=ONE)
     assert (files.session_id(), files.used(ONE).models, files.used(ONE).usage, files.began) == (ONE, (), Usage(), False)

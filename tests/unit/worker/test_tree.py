@@ -1,4 +1,4 @@
-"""A tree starts what it is asked for, reports every end truthfully, and hands on nothing else."""
+"""A tree starts what it is asked to start, reports every end truthfully, and passes on nothing else."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def sh(script: str) -> tuple[str, ...]:
 
 
 def ended(harness: Harness, *argv: str, **how: object) -> Exited:
-    """Start a process and wait for its end, and for that of what it left."""
+    """Start a process and wait for its end, and for the end of what it left behind."""
     harness.start(*argv, **how)  # type: ignore[arg-type]
     end = harness.wait(Exited)
     if not end.alone:
@@ -55,11 +55,11 @@ def test_two_hundred_in_a_row_keep_their_own_status_among_orphans_that_end(harne
         assert ended(harness, *sh(f"(exit 99) & exit {number}")).exit_code == number
 
 
-def test_an_end_that_leaves_nothing_says_so(harness: Harness) -> None:
+def test_an_end_that_leaves_nothing_behind_is_reported_as_such(harness: Harness) -> None:
     assert ended(harness, "/bin/true").alone
 
 
-def test_an_end_that_leaves_an_orphan_says_so(harness: Harness) -> None:
+def test_an_end_that_leaves_an_orphan_is_reported_as_such(harness: Harness) -> None:
     assert not ended(harness, *sh("sleep 100 & exit 0")).alone
 
 
@@ -73,7 +73,7 @@ def test_an_orphan_that_holds_standard_output_does_not_delay_the_end(tmp_path: P
     assert os.read(readable, 100) == b"done\n"
     harness.kill()
     harness.wait(Gone)
-    assert os.read(readable, 100) == b"", "the descriptors we gave away are still open somewhere"
+    assert os.read(readable, 100) == b"", "the descriptors that we passed on are still open somewhere"
     os.close(readable)
 
 
@@ -82,7 +82,7 @@ def test_descriptors_do_not_leak_into_a_started_process(harness: Harness) -> Non
     assert harness.output().split() == ["0", "1", "2", "3"]  # 3 is the folder that ls reads
 
 
-def test_descriptors_that_the_worker_itself_was_given_are_not_handed_on(tmp_path: Path) -> None:
+def test_descriptors_that_the_worker_itself_inherited_are_not_passed_on(tmp_path: Path) -> None:
     readable, writable = os.pipe()
     os.set_inheritable(writable, True)
     try:
@@ -94,7 +94,7 @@ def test_descriptors_that_the_worker_itself_was_given_are_not_handed_on(tmp_path
         os.close(writable)
 
 
-def test_no_descriptor_of_a_started_process_is_kept(harness: Harness) -> None:
+def test_no_descriptor_of_a_started_process_is_kept_open(harness: Harness) -> None:
     def held() -> list[str]:
         return sorted(os.listdir(f"/proc/{harness.pid}/fd"), key=int)
 
@@ -127,13 +127,13 @@ def test_a_started_process_has_its_own_session_and_working_directory(tmp_path: P
     assert os.readlink(f"/proc/{harness.pid}/cwd") == before
 
 
-def test_a_large_environment_arrives_whole(harness: Harness) -> None:
+def test_a_large_environment_arrives_complete(harness: Harness) -> None:
     env = {f"LARGE_{number}": "x" * 100_000 for number in range(5)}
     assert ended(harness, "/usr/bin/env", env=env).exit_code == 0
     assert harness.output() == "".join(f"{name}={value}\n" for name, value in env.items())
 
 
-def test_text_that_is_no_utf8_passes_unchanged(harness: Harness) -> None:
+def test_text_that_is_not_utf8_passes_unchanged(harness: Harness) -> None:
     odd = os.fsdecode(b"\xff\xfe")
     assert ended(harness, *sh('test "$ODD" = "$1"'), "sh", odd, env={"ODD": odd}).exit_code == 0
 
@@ -183,7 +183,7 @@ def failing_starts(folder: Path) -> dict[str, tuple[list[str], str, int, str]]:
 @pytest.mark.parametrize(
     "case", ["no program", "no folder", "a folder", "no interpreter", "no format", "too long", "a null byte"]
 )
-def test_a_failed_start_says_why_and_the_next_one_works(harness: Harness, tmp_path: Path, case: str) -> None:
+def test_a_failed_start_gives_the_reason_and_the_next_start_works(harness: Harness, tmp_path: Path, case: str) -> None:
     argv, cwd, number, text = failing_starts(tmp_path)[case]
     with pytest.raises(CannotStart) as failed:
         harness.start(*argv, cwd=cwd)
@@ -193,7 +193,7 @@ def test_a_failed_start_says_why_and_the_next_one_works(harness: Harness, tmp_pa
     assert ended(harness, "/bin/true").alone
 
 
-def test_nothing_starts_beside_what_runs_or_while_an_ending_continues(harness: Harness) -> None:
+def test_nothing_starts_while_a_session_runs_or_is_being_ended(harness: Harness) -> None:
     harness.start(sys.executable, "-ISc", "import signal; signal.signal(15, 1); print(1, flush=1); signal.pause()")
     trees.wait_until(harness.output, "it ignores TERM")
     for grace_s in (None, 30):
@@ -208,8 +208,8 @@ def test_nothing_starts_beside_what_runs_or_while_an_ending_continues(harness: H
     assert ended(harness, "/bin/true").exit_code == 0
 
 
-def test_endings_that_overlap_are_one(harness: Harness) -> None:
-    # Deaf, so that the first is not over before the second begins.
+def test_overlapping_endings_are_one_ending(harness: Harness) -> None:
+    # Ignores signals, so that the first ending is not over before the second begins.
     harness.start(*sh('trap "" TERM; echo deaf; exec sleep 1000'))
     trees.wait_until(harness.output, "it ignores TERM")
     harness.end(3600)
@@ -220,7 +220,7 @@ def test_endings_that_overlap_are_one(harness: Harness) -> None:
     assert harness.seen == []
 
 
-def test_nothing_is_started_beside_what_someone_else_has_left(tmp_path: Path) -> None:
+def test_nothing_is_started_next_to_processes_left_by_another(tmp_path: Path) -> None:
     token = trees.fresh_token()
     with open_harness(tmp_path) as harness:
         harness.leave_behind("/bin/sleep", token)
@@ -230,7 +230,7 @@ def test_nothing_is_started_beside_what_someone_else_has_left(tmp_path: Path) ->
         assert trees.alive(token) == []
 
 
-def test_a_session_inherits_what_is_handed_on_and_nothing_else(tmp_path: Path) -> None:
+def test_a_session_inherits_only_what_is_passed_on(tmp_path: Path) -> None:
     script = """
 import os, sys
 from swarm_worker.processes.session_tree import Launch, Tree

@@ -1,4 +1,4 @@
-"""Every nasty tree dies by `end`, whatever session, group or environment it has moved to."""
+"""`end` ends every hard-to-kill tree, whatever session, group or environment its processes have moved to."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def plant(harness: Harness, name: str) -> str:
     tree, size = TREES[name]
     token = trees.fresh_token()
     harness.start(*tree(token))
-    trees.wait_until(lambda: len(trees.alive(token)) >= size, f"{name} stands")
+    trees.wait_until(lambda: len(trees.alive(token)) >= size, f"{name} is complete")
     return token
 
 
 @every_tree
 @pytest.mark.parametrize("grace_s", [0.0, 0.3])
-def test_nothing_is_left_when_it_is_reported_gone(harness: Harness, name: str, grace_s: float) -> None:
+def test_nothing_is_left_when_the_tree_is_reported_gone(harness: Harness, name: str, grace_s: float) -> None:
     token = plant(harness, name)
     harness.end(grace_s)
     harness.wait(Gone)
@@ -50,13 +50,13 @@ def test_a_tree_whose_main_thread_has_ended_dies_too(harness: Harness) -> None:
     trees.wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z", "the main thread ended")
     agent = ProcessId.of(pid)
     assert agent is not None
-    assert agent.is_alive(), "a live thread was overlooked"
+    assert agent.is_alive(), "a live thread was missed"
     harness.end(0.0)
     harness.wait(Gone)
     assert not stat.exists()
 
 
-def test_a_grace_is_used_to_leave_in_order_and_not_waited_out(harness: Harness) -> None:
+def test_a_grace_period_is_used_to_exit_in_order_and_does_not_delay_the_end(harness: Harness) -> None:
     harness.start("/bin/sh", "-c", 'trap "exit 5" TERM; echo ready; while :; do sleep 0.01; done')
     trees.wait_until(lambda: "ready" in harness.output(), "the trap is set")
     began = time.monotonic()
@@ -66,7 +66,7 @@ def test_a_grace_is_used_to_leave_in_order_and_not_waited_out(harness: Harness) 
     assert time.monotonic() - began < 30
 
 
-def test_a_stopped_process_gets_the_chance_to_leave_in_order(harness: Harness) -> None:
+def test_a_stopped_process_gets_the_chance_to_exit_in_order(harness: Harness) -> None:
     pid = harness.start("/bin/sh", "-c", 'trap "exit 5" TERM; kill -STOP $$; while :; do sleep 0.01; done')
     stat = Path(f"/proc/{pid}/stat")
     trees.wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it is stopped")
@@ -74,7 +74,7 @@ def test_a_stopped_process_gets_the_chance_to_leave_in_order(harness: Harness) -
     assert harness.wait(Exited).exit_code == 5
 
 
-def test_a_kill_overtakes_a_long_grace(harness: Harness) -> None:
+def test_a_kill_overtakes_a_long_grace_period(harness: Harness) -> None:
     token = plant(harness, "deaf")
     harness.end(3600)
     harness.kill()
@@ -82,7 +82,7 @@ def test_a_kill_overtakes_a_long_grace(harness: Harness) -> None:
     assert trees.alive(token) == []
 
 
-def test_orphans_are_waited_for_while_nobody_ends_anything(harness: Harness, tmp_path: Path) -> None:
+def test_orphans_are_waited_for_while_no_ending_is_in_progress(harness: Harness, tmp_path: Path) -> None:
     go = tmp_path / "go"
     orphan = f"while [ ! -e {go} ]; do sleep 0.01; done"
     harness.start("/bin/sh", "-c", f'for i in 1 2 3 4 5; do (setsid sh -c "{orphan}" &); done')
@@ -104,7 +104,7 @@ print(extinguish(), flush=True)
     assert (done.stdout, done.returncode) == ("()\n", 0)
 
 
-def test_a_process_that_outran_the_list_dies_with_its_group() -> None:
+def test_a_process_that_escaped_the_listing_dies_with_its_group() -> None:
     script = """
 import os, subprocess
 from swarm_worker.processes import extinction
@@ -122,7 +122,7 @@ print(extinction.extinguish(), flush=True)
     assert done.stdout == "()\n", done.stderr
 
 
-def test_what_does_not_show_itself_is_never_taken_for_gone() -> None:
+def test_a_process_that_is_not_visible_is_never_assumed_gone() -> None:
     script = """
 import subprocess
 from swarm_worker.processes import extinction
@@ -138,12 +138,12 @@ child.kill()
     assert done.stdout == "('a hidden process',)\n", done.stderr
 
 
-def test_what_cannot_be_killed_is_named_and_reported_gone_when_it_is(
+def test_a_process_that_cannot_be_killed_is_named_and_reported_gone_when_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     permission = tmp_path / "may-kill"
     kill_all = extinction._kill_all
-    # The fork inherits these: a tree whose signals do nothing until the file is there.
+    # The fork inherits these: a tree whose signals do nothing until the file exists.
     monkeypatch.setattr(extinction, "_kill_all", lambda: kill_all() if permission.exists() else None)
     monkeypatch.setattr(extinction, "EFFORT_S", 0.1)
     monkeypatch.setattr(extinction, "_PAUSE_PAST_EFFORT_S", 0.05)

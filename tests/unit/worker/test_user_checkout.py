@@ -1,4 +1,4 @@
-"""The user's checkout is read once per task where tasks follow each other, and nothing written there is missed."""
+"""The user's checkout is read once per task when tasks follow each other, and no write to it is missed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def watched(tmp_path: Path) -> Watched:
     return Watched(tmp_path)
 
 
-def test_the_end_of_one_attempt_is_the_beginning_of_the_next(watched: Watched) -> None:
+def test_the_end_of_one_attempt_is_the_baseline_of_the_next(watched: Watched) -> None:
     watched.checkout.before()
     seen = watched.checkout.now()
     assert watched.reads == 2
@@ -43,7 +43,7 @@ def test_the_end_of_one_attempt_is_the_beginning_of_the_next(watched: Watched) -
     assert watched.reads == 2
 
 
-def test_what_one_attempt_wrote_is_not_blamed_on_the_next(watched: Watched) -> None:
+def test_writes_of_one_attempt_are_not_blamed_on_the_next(watched: Watched) -> None:
     before = watched.checkout.before()
     (watched.top / "leaked.txt").write_text("by the first\n")
     assert leak(before, watched.checkout.now()).paths == ("leaked.txt",)
@@ -53,7 +53,7 @@ def test_what_one_attempt_wrote_is_not_blamed_on_the_next(watched: Watched) -> N
     assert leak(before, watched.checkout.now()).paths == ("leaked.txt",)
 
 
-def test_an_attempt_that_begins_later_looks_for_itself(watched: Watched) -> None:
+def test_an_attempt_that_begins_later_reads_the_checkout_itself(watched: Watched) -> None:
     watched.checkout.now()
     (watched.top / "edited.txt").write_text("by the user\n")
     watched.now_s += RECENT_S + 0.01
@@ -62,7 +62,7 @@ def test_an_attempt_that_begins_later_looks_for_itself(watched: Watched) -> None
     assert not leak(before, watched.checkout.now())
 
 
-def test_settings_that_were_put_back_in_between_are_no_write_of_the_next(watched: Watched) -> None:
+def test_settings_restored_in_between_do_not_count_as_a_write_of_the_next(watched: Watched) -> None:
     watched.checkout.now()
     watched.harness.git("config", "user.email", "other@example.org")
     before = watched.checkout.before()

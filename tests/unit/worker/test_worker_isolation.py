@@ -36,7 +36,7 @@ def test_a_worker_refuses_to_work_without_the_worktrees_that_tasks_had(db: Path)
     assert "--isolation none" in said
 
 
-def test_a_worker_that_is_asked_to_works_without_them(db: Path) -> None:
+def test_a_worker_configured_to_works_without_them(db: Path) -> None:
     process = worker(db, "none")
     deadline = time.monotonic() + DEADLINE_S
     with TaskDatabase(db) as database:
