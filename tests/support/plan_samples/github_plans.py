@@ -27,6 +27,25 @@ GITHUB_WITH_BLOCKERS = """\
 GITHUB_NUMBERS = """\
 [{"number":46,"title":"Markers remain in the code"},{"number":45,"title":"The window flickers"}]
 """
+GITHUB_LINES = """\
+{"body":"Depends on #38\\n\\n- [ ] header row","number":41,"state":"OPEN","title":"Export CSV"}
+{"body":"","number":38,"state":"CLOSED","title":"Rows"}
+"""
+GITHUB_INDENTED = """\
+{
+  "number": 41,
+  "title": "Export CSV"
+}
+{
+  "number": 38,
+  "title": "Rows"
+}
+"""
+GITHUB_PAGES = """\
+[{"url": "https://api.github.com/repos/acme/shop/issues/3", "number": 3, "title": "Sort", "state": "open"},
+{"url": "https://api.github.com/repos/acme/shop/issues/2", "number": 2, "title": "Store", "state": "open"}][
+{"url": "https://api.github.com/repos/acme/shop/issues/1", "number": 1, "title": "Read", "state": "open"}]
+"""
 GITHUB_WITHOUT_BODIES = """\
 [{"labels":[{"id":"LA_k","name":"enhancement","description":"New feature or request","color":"a2eeef"},\
 {"id":"LA_m","name":"priority/P3","description":"Low priority","color":"c2e0c6"}],"milestone":{"number":19,\
@@ -81,6 +100,9 @@ SAMPLES: dict[str, Sample] = {
     "github with numbers and titles": Sample(
         plan_format="github", path="issues.json", text=GITHUB_NUMBERS, ids=("GH-46", "GH-45")
     ),
+    "github in lines": Sample(plan_format="github", path="i.jsonl", text=GITHUB_LINES, ids=("GH-41", "GH-38")),
+    "github one after another": Sample(plan_format="github", path="", text=GITHUB_INDENTED, ids=("GH-41", "GH-38")),
+    "github in pages": Sample(plan_format="github", path="i.json", text=GITHUB_PAGES, ids=("GH-3", "GH-2", "GH-1")),
     "github without bodies": Sample(
         plan_format="github", path="issues.json", text=GITHUB_WITHOUT_BODIES, ids=("GH-1545", "GH-1544")
     ),

@@ -16,7 +16,8 @@ from swarm_shared.sources.reading import read_plan
 
 # Each file is one task, or the stories are files beside the plan: see their own tests.
 WHOLE = {name: sample for name, sample in SAMPLES.items() if sample.plan_format not in ("backlog.md", "bmad")}
-RECORDS = {name: sample for name, sample in WHOLE.items() if sample.text.lstrip().startswith("[")}
+# One list: pages of an API are several.
+RECORDS = {name: each for name, each in WHOLE.items() if each.text.startswith("[") and "][" not in each.text}
 ROWS = {name: sample for name, sample in WHOLE.items() if sample.plan_format == "csv"}
 
 

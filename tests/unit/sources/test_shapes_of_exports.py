@@ -10,7 +10,7 @@ from plan_samples import SAMPLES
 
 from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.sources.places import plans_in
-from swarm_shared.sources.plans.plan import Options, Place, Plan
+from swarm_shared.sources.plans.plan import Became, Options, Place, Plan
 from swarm_shared.sources.reading import read_plan, recognize
 from swarm_shared.sources.ticking import tick
 
@@ -147,6 +147,18 @@ def test_boxes_that_the_author_of_an_issue_ticked_stay_in_its_text() -> None:
     assert task.acceptance_criteria == ("it stays", "a test")
     assert "- [X] I have searched the issues" in task.description
     assert task.files == ("src/list.ts",)
+
+
+def test_issues_one_after_another_keep_the_lines_of_their_records() -> None:
+    assert [entry.line for entry in read("github in lines").entries if entry.became is Became.TASK] == [1, 2]
+    assert [entry.line for entry in read("github one after another").entries if entry.became is Became.TASK] == [1, 5]
+    assert tasks("github in lines")["GH-41"].dependencies == ("GH-38",)
+
+
+def test_an_error_among_issues_one_after_another_names_its_line() -> None:
+    broken = read("github in lines", SAMPLES["github in lines"].text + '{"number": 3, "title": }\n')
+    assert [(error.line, error.column) for error in broken.errors] == [(3, 24)]
+    assert not broken.tasks
 
 
 def test_items_of_a_project_have_its_status_and_labels() -> None:

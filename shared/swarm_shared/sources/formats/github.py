@@ -1,4 +1,4 @@
-"""GitHub issues: what `gh issue list --json …` prints."""
+"""GitHub issues: what `gh issue list --json …` prints, as a list or one after another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from swarm_shared.domain.models import Status
 from swarm_shared.sources.plans.drafts import Draft, Drafts
 from swarm_shared.sources.plans.fields import KeyAccount, task_entry
 from swarm_shared.sources.plans.plan import Options, Place, Plan
-from swarm_shared.sources.syntax.documents import Object, read_document
+from swarm_shared.sources.syntax.documents import Object, joined_values, read_document
 from swarm_shared.sources.syntax.paths import paths_in
 from swarm_shared.sources.syntax.texts import joined, listed, sections
 from swarm_shared.taskfile.words import priority_of, status_elsewhere
@@ -27,7 +27,8 @@ LIMITS = (30, 1000)  # of gh by default, and of what we ask for
 _LIST = re.compile(r"\A\s*\[\s*(?:\]|\{)")
 # What `gh issue view` and `gh project item-list` print: the first key, of those that they print.
 _ONE = re.compile(
-    r'\A\s*\{\s*"(?:assignees|author|body|closed|comments|createdAt|id|labels|milestone|number|state|title)"'
+    r'\A\s*\{\s*"(?:active_lock_reason|assignees|author|body|closed|comments|createdAt|id|labels|milestone|number|state'
+    r'|title|url)"'
 )
 _PROJECT = re.compile(r'\A\s*\{\s*"items"\s*:\s*\[\s*\{.{0,100000}?"content"\s*:\s*\{', re.DOTALL)
 _NUMBER = re.compile(r'"number"[ \t]*:[ \t]*\d')
@@ -46,18 +47,20 @@ _CRITERIA = ("acceptance", "criteria", "definition of done", "done when", "tasks
 
 
 def recognizes(place: Place, text: str) -> bool:
-    """A JSON list of records with a number and a title, the items of a project, or one issue."""
-    if place.suffix not in ("", ".json") or not _NUMBER.search(text) or '"title"' not in text:
+    """JSON records with a number and a title, in a list or one after another, one issue, or the items of a project."""
+    if place.suffix not in ("", ".json", ".jsonl", ".ndjson") or not _NUMBER.search(text) or '"title"' not in text:
         return False
     if _LIST.match(text) or _PROJECT.match(text):
         return True
-    return bool(_ONE.match(text) and _KEYS.search(text)) and '"tasks"' not in text
+    if not _ONE.match(text) or '"tasks"' in text:
+        return False
+    return bool(_KEYS.search(text)) or joined_values(text) != text
 
 
 def read(place: Place, text: str, options: Options) -> Plan:
     """Each issue as a task; its text is what its author wrote, and is said to be that."""
     drafts = Drafts(FORMAT, place, ticks=False)
-    document = read_document(text, drafts.errors, is_json=True)
+    document = read_document(joined_values(text), drafts.errors, is_json=True)
     issues = _issues(document)
     keys, item_keys = KeyAccount(USED), KeyAccount(ITEM_USED)
     homes = {_repository(issue) for issue, _ in issues} - {""}
@@ -97,7 +100,9 @@ def read(place: Place, text: str, options: Options) -> Plan:
 def _issues(document: Any) -> list[tuple[Object, Object | None]]:
     """The issues, each with its item if they are those of a project."""
     if isinstance(document, list):
-        return [(each, None) for each in document if isinstance(each, Object)]
+        # `gh api --paginate` prints a list for each page.
+        pages = [each if isinstance(each, list) else [each] for each in document]
+        return [(each, None) for page in pages for each in page if isinstance(each, Object)]
     if not isinstance(document, Object):
         return []
     if "items" not in document:

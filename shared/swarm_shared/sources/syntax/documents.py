@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from json.decoder import scanstring  # type: ignore[attr-defined]  # public, but not in the stubs
@@ -21,6 +22,7 @@ _FROM_PRIVATE = str.maketrans({private: char for char, private in _PRIVATE.items
 # At the beginning of a value: characters that a plain one must not begin with, and a variable that more text follows.
 _UNQUOTED = re.compile(r"((?:^|[:,\[-])[ \t]*)([@`%]|\{[\w-]+\}(?=[^\s,}\]]))", re.MULTILINE)
 _COLON_IN_TEXT = re.compile(r"^([ \t]*(?:-[ \t]+)?[\w-]+:[ \t]+)([^'\"\[{|>&*!#\s].*: .*)$", re.MULTILINE)
+_NOT_SPACE = re.compile(r"[^ \t\r\n]")
 _JSON_WORD = re.compile(r"[^ \t\r\n,:\]}]+")
 
 
@@ -86,6 +88,24 @@ def read_document(text: str, problems: ProblemList, *, is_json: bool) -> Any:
     for each in found:
         problems.add_at(each.line, each.column, each.message, each.advice)
     return document
+
+
+def joined_values(text: str) -> str:
+    """Several JSON values one after another, as `jq '.[]'` prints them, as one list; any other text as it is.
+
+    Every line keeps its number. A value that cannot be read stays in the list, so that its error names its line.
+    """
+    decoder = json.JSONDecoder()
+    values: list[str] = []
+    at = 0
+    while (begin := _NOT_SPACE.search(text, at)) is not None:
+        try:
+            _, end = decoder.raw_decode(text, begin.start())
+        except (ValueError, RecursionError):
+            end = len(text)
+        values.append(text[at:end])
+        at = end
+    return f"[{','.join(values)}{text[at:]}]" if len(values) > 1 else text
 
 
 def stand_ins(text: str) -> str:
