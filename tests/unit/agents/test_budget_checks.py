@@ -1,4 +1,4 @@
-"""Costs from a table of prices, and budgets that cannot be enforced with an agent CLI."""
+"""Costs computed from a table of prices, and budgets that cannot be enforced with an agent CLI."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def test_the_cost_of_one_model_is_computed_from_its_tokens() -> None:
         (Usage(), ["m"]),
     ],
 )
-def test_what_cannot_be_computed_stays_unknown(usage: Usage, models: list[str]) -> None:
+def test_a_cost_that_cannot_be_computed_stays_unknown(usage: Usage, models: list[str]) -> None:
     assert priced(usage, models, PRICES).cost_usd is None
 
 
-def test_the_cost_of_several_models_is_computed_where_the_tokens_of_each_are_reported() -> None:
+def test_the_cost_of_several_models_is_computed_if_the_tokens_of_each_are_reported() -> None:
     prices = {**PRICES, "cheap": Price(input=1.0, cached=0.1, output=2.0)}
     cheap = Usage(tokens=600_000, cached_tokens=400_000, output_tokens=100_000)
     failed = Usage(tokens=0, cached_tokens=0, output_tokens=0)  # a model without a price, whose requests all failed
@@ -62,7 +62,7 @@ def test_a_part_that_cannot_be_computed_makes_the_whole_unknown(by_model: dict[s
     assert priced(total, ["m", "other"], prices, by_model).cost_usd is None
 
 
-def test_the_cost_of_a_model_that_the_cli_has_no_price_of_is_added_to_what_it_reports() -> None:
+def test_the_cost_of_a_model_without_a_price_in_the_cli_is_added_to_the_reported_cost() -> None:
     by_model = {"known": Usage(tokens=5, output_tokens=1, cost_usd=0.5), "m": USED}
     total = Usage(tokens=1_100_005, cached_tokens=400_000, output_tokens=100_001, cost_usd=0.5)
     assert priced(total, list(by_model), PRICES, by_model).cost_usd == pytest.approx(0.5 + 3.42)
@@ -76,11 +76,11 @@ def test_the_models_whose_cost_is_missing_from_a_reported_sum_are_named() -> Non
     by_model = {"known": reported, "new": unknown, "zero": replace(unknown, cost_usd=0.0), "failed": nothing}
     assert unpriced_models(by_model, {}) == ("new", "zero")
     assert unpriced_models(by_model, {"new": PRICES["m"], "zero": PRICES["m"]}) == ()
-    assert unpriced_models({"new": unknown}, {}) == ()  # the sum is of another source, or unknown itself
+    assert unpriced_models({"new": unknown}, {}) == ()  # the sum comes from another source, or is itself unknown
     assert unpriced_models(None, {}) == ()
 
 
-def test_a_reported_zero_for_tokens_that_were_used_is_an_unknown_cost() -> None:
+def test_a_reported_zero_for_used_tokens_is_an_unknown_cost() -> None:
     free = replace(USED, cost_usd=0.0)
     assert priced(free, ["m"], {}).cost_usd is None
     assert priced(free, ["m"], PRICES).cost_usd == pytest.approx(3.42)

@@ -1,4 +1,4 @@
-"""What sessions and commands get to see of the environment that the swarm was started in."""
+"""The environment of sessions and commands, compared with that in which the swarm was started."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_environment_is_yours_plus_marks_and_minus_our_own_and_supervisords(
     assert set(marks(ATTEMPT)) == {"AMPLIFIER_SWARM_ATTEMPT", "AMPLIFIER_SWARM_IN_0f8fad5bd9cb469fa16570867728950e"}
 
 
-def test_each_worker_has_ports_of_its_own_and_agents_get_to_know_them() -> None:
+def test_each_worker_has_its_own_ports_and_passes_them_to_agents() -> None:
     firsts = [first_port(20_000, f"worker-{number}") for number in range(1, MAX_WORKERS + 1)]
     ranges = [range(first, first + PORTS_EACH) for first in firsts]
     assert len({port for each in ranges for port in each}) == MAX_WORKERS * PORTS_EACH
@@ -67,13 +67,13 @@ def test_a_task_cannot_hide_its_processes_from_the_sweep() -> None:
     assert marks(ATTEMPT).items() <= env.items()
 
 
-def test_pwd_names_the_folder_of_the_session_and_not_the_one_that_the_swarm_was_started_in() -> None:
+def test_pwd_is_the_folder_of_the_session_and_not_the_one_in_which_the_swarm_was_started() -> None:
     env = of_session({**BASE, "PWD": "/home/someone/project", "OLDPWD": "/home/someone"})
     assert env["PWD"] == str(CWD)
     assert "OLDPWD" not in env
 
 
-def test_no_session_inherits_what_the_installed_git_calls_variables_of_one_repository() -> None:
+def test_no_session_inherits_variables_that_git_lists_as_local_to_one_repository() -> None:
     listed = subprocess.run(["git", "rev-parse", "--local-env-vars"], capture_output=True, text=True, check=True)
     names = listed.stdout.split()
     assert "GIT_DIR" in names
@@ -159,13 +159,13 @@ def test_your_own_settings_of_an_agent_cli_reach_every_session(name: str) -> Non
     assert of_session({**BASE, name: "mine"})[name] == "mine"
 
 
-def test_an_agent_cli_of_your_own_names_the_marks_of_its_sessions() -> None:
+def test_an_agent_cli_of_your_own_declares_the_marks_of_its_sessions() -> None:
     own = {"mine": {"like": "command", "session_variables": ["MINE_SESSION"]}}
     env = inherited({**BASE, "MINE_SESSION": "1", "MINE_KEY": "2"}, load_presets(own))
     assert "MINE_SESSION" not in env
     assert env["MINE_KEY"] == "2"
 
 
-def test_a_task_may_set_what_is_not_inherited() -> None:
+def test_a_task_may_set_variables_that_are_not_inherited() -> None:
     task = TaskSpec(id="1", name="n", env={"GIT_AUTHOR_DATE": "2020-01-01T00:00:00Z"})
     assert of_session(BASE, task)["GIT_AUTHOR_DATE"] == "2020-01-01T00:00:00Z"

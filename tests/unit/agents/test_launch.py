@@ -79,13 +79,13 @@ def test_personas_of_other_namespaces_include_their_bundle(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("agent", ["foundation", "my-bundle", "file:///x/y.md", "git+https://example.org/b"])
-def test_a_name_without_namespace_is_a_bundle_as_it_is(tmp_path: Path, agent: str) -> None:
+def test_a_name_without_a_namespace_is_used_as_a_bundle_unchanged(tmp_path: Path, agent: str) -> None:
     launch = prepare(PRESETS["amplifier"], plan_of(tmp_path, agent=agent), make_harness(tmp_path).env())
     assert launch.argv[3] == agent
 
 
 @pytest.mark.parametrize("agent", ["", "--help", "a b", "a:b:c", "a:../../etc/passwd", "a:b\nc"])
-def test_what_cannot_be_an_agents_name_is_refused(tmp_path: Path, agent: str) -> None:
+def test_an_invalid_agent_name_is_refused(tmp_path: Path, agent: str) -> None:
     with pytest.raises(ConfigError):
         prepare(PRESETS["amplifier"], plan_of(tmp_path, agent=agent), make_harness(tmp_path).env())
 
@@ -97,7 +97,7 @@ def test_a_folder_that_amplifier_would_misread_is_refused(tmp_path: Path) -> Non
         prepare(PRESETS["amplifier"], plan_of(folder), make_harness(tmp_path).env())
 
 
-def test_a_known_session_is_resumed_where_the_cli_can(tmp_path: Path) -> None:
+def test_a_known_session_is_resumed_if_the_cli_can(tmp_path: Path) -> None:
     env = make_harness(tmp_path).env()
     launch = prepare(PRESETS["amplifier"], plan_of(tmp_path, resume_session="abc"), env)
     assert launch.argv[1:4] == ("run", "--resume", "abc")
@@ -105,15 +105,15 @@ def test_a_known_session_is_resumed_where_the_cli_can(tmp_path: Path) -> None:
     assert command.argv[1] == "-c"
 
 
-def test_command_runs_the_tasks_own_commands_and_nothing_inside_them_is_filled_in(tmp_path: Path) -> None:
+def test_command_runs_the_tasks_own_commands_and_expands_nothing_inside_them(tmp_path: Path) -> None:
     builder = prepare(PRESETS["command"], plan_of(tmp_path), BASE)
     assert builder.argv == ("/bin/sh", "-c", "make {x} && echo '{prompt}'")
-    assert builder.stdin == plan_of(tmp_path).prompt.encode(), "a retry reads there what to fix"
+    assert builder.stdin == plan_of(tmp_path).prompt.encode(), "a retry reads there what it must fix"
     validator = prepare(PRESETS["command"], plan_of(tmp_path, role=Role.VALIDATOR), BASE)
     assert validator.argv == ("/bin/sh", "-c", "make test")
 
 
-def test_a_task_without_run_cannot_be_given_to_command(tmp_path: Path) -> None:
+def test_command_refuses_a_task_without_run(tmp_path: Path) -> None:
     task = TaskSpec(id="9", name="n")
     with pytest.raises(InputError, match="task 9 has no `run:`") as refused:
         prepare(PRESETS["command"], plan_of(tmp_path, task=task), BASE)

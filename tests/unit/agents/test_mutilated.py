@@ -1,4 +1,4 @@
-"""Output of real sessions with pieces missing, doubled or out of order: it passes only with its whole final answer."""
+"""Output of real sessions with pieces missing, doubled or out of order passes only with its complete final answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FAILED = [name for name in all_names() if name not in PASSED and "prose" not in 
 
 
 def final_answer(stdout: str) -> str:
-    """The asked object as it is spelt inside the event that carries it."""
+    """The answer object as it is spelled inside the event that carries it."""
     start = stdout.rindex('{\\n  \\"status\\"' if '{\\n  \\"status\\"' in stdout else '{\\n  \\"verdict\\"')
     text, _ = json.JSONDecoder().raw_decode('"' + stdout[start:])
     return json.dumps(text[: text.rindex("}") + 1], ensure_ascii=False)[1:-1]
@@ -28,7 +28,7 @@ def final_answer(stdout: str) -> str:
 
 @st.composite
 def mutilated(draw: st.DrawFn, names: list[str]) -> tuple[str, str]:
-    """A transcript's name and its standard output with some pieces removed, cut, doubled and moved."""
+    """A transcript's name and its standard output with some pieces removed, truncated, doubled and moved."""
     name = draw(st.sampled_from(names))
     lines = transcript(name).end.stdout.splitlines(keepends=True)
     for _ in range(draw(st.integers(1, 4))):
@@ -57,7 +57,7 @@ def mutilated(draw: st.DrawFn, names: list[str]) -> tuple[str, str]:
 
 @settings(deadline=None)  # a busy machine is no failure
 @given(mutilated(PASSED))
-def test_a_mutilated_session_passes_with_its_whole_final_answer_only(damaged: tuple[str, str]) -> None:
+def test_a_mutilated_session_passes_only_with_its_complete_final_answer(damaged: tuple[str, str]) -> None:
     name, stdout = damaged
     one = transcript(name)
     for code in (0, 143):
@@ -69,7 +69,7 @@ def test_a_mutilated_session_passes_with_its_whole_final_answer_only(damaged: tu
 
 @settings(deadline=None)  # a busy machine is no failure
 @given(mutilated(FAILED))
-def test_a_failed_session_never_passes_by_losing_pieces(damaged: tuple[str, str]) -> None:
+def test_a_failed_session_never_passes_because_pieces_are_missing(damaged: tuple[str, str]) -> None:
     name, stdout = damaged
     one = transcript(name)
     for code in (one.end.exit_code or 0, 0):
@@ -77,7 +77,7 @@ def test_a_failed_session_never_passes_by_losing_pieces(damaged: tuple[str, str]
         assert read_session(one.cli, one.role, end, RECORDED_MS).failure is not None
 
 
-def test_all_clis_are_among_those_that_pass() -> None:
+def test_every_cli_has_a_transcript_that_passes() -> None:
     assert {transcript(name).cli.name for name in PASSED} == {
         "claude", "codex", "copilot", "gemini", "opencode", "pi", "qwen",
     }  # fmt: skip

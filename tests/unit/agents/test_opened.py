@@ -1,4 +1,4 @@
-"""Which folder keeps an ordinary user from the Python of the tests."""
+"""Which folder prevents an ordinary user from using the Python of the tests."""
 
 from __future__ import annotations
 

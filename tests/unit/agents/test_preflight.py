@@ -1,4 +1,4 @@
-"""What is found out before a run: the program, its agents, a provider."""
+"""What is checked before a run: the program, its agents, a provider."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def test_a_healthy_setup_has_no_findings(tmp_path: Path) -> None:
     assert require(make_harness(tmp_path), *GOOD) == ()
 
 
-def test_a_program_that_is_not_there_is_found_missing(tmp_path: Path) -> None:
+def test_a_missing_program_is_reported(tmp_path: Path) -> None:
     harness = make_harness(tmp_path)
     with pytest.raises(Fatal, match="'claude' was not found") as refused:
         require(harness, name="claude", PATH="/nowhere")
     assert refused.value.topic is Topic.BINARY
 
 
-def test_a_program_that_cannot_start_is_reported_with_its_own_words(tmp_path: Path) -> None:
+def test_a_program_that_cannot_start_is_reported_with_its_own_message(tmp_path: Path) -> None:
     harness = make_harness(tmp_path)
     broken = harness.bin / "codex"
     broken.write_text("#!/bin/sh\necho 'no module named x' >&2\nexit 1\n")
@@ -58,7 +58,7 @@ def test_a_program_that_cannot_start_is_reported_with_its_own_words(tmp_path: Pa
         require(harness, name="codex")
 
 
-def test_a_program_that_does_not_answer_leaves_it_open(tmp_path: Path) -> None:
+def test_a_program_that_does_not_answer_gives_no_finding(tmp_path: Path) -> None:
     harness = make_harness(tmp_path)
     slow = harness.bin / "codex"
     slow.write_text("#!/bin/sh\nexec sleep 60\n")
@@ -75,25 +75,25 @@ def test_a_program_that_does_not_answer_leaves_it_open(tmp_path: Path) -> None:
         ("recipes:result-validater", "recipes:result-validator"),
     ],
 )
-def test_a_misspelt_agent_is_refused_with_the_nearest(tmp_path: Path, agent: str, nearest: str) -> None:
+def test_a_mistyped_agent_is_refused_with_the_nearest(tmp_path: Path, agent: str, nearest: str) -> None:
     with pytest.raises(Fatal, match=f"agent {agent} not found; nearest: {nearest}") as refused:
         require(make_harness(tmp_path), "foundation:modular-builder", agent)
     assert refused.value.topic is Topic.AGENT
 
 
-def test_before_the_first_run_agents_cannot_be_decided(tmp_path: Path) -> None:
+def test_before_the_first_run_agents_cannot_be_checked(tmp_path: Path) -> None:
     findings = require(make_harness(tmp_path, fetched=False), *GOOD)
     assert [(finding.topic, finding.fatal) for finding in findings] == [(Topic.AGENT, False)] * 2
 
 
-def test_half_a_registry_is_the_same_as_none(tmp_path: Path) -> None:
+def test_an_incomplete_registry_counts_as_none(tmp_path: Path) -> None:
     harness = make_harness(tmp_path)
     registry = harness.home / ".amplifier" / "registry.json"
     registry.write_text(registry.read_text()[:40])
     assert all(not finding.fatal for finding in require(harness, *GOOD))
 
 
-def test_the_cache_is_looked_up_where_amplifier_home_points(tmp_path: Path) -> None:
+def test_the_cache_is_read_from_amplifier_home(tmp_path: Path) -> None:
     harness = make_harness(tmp_path)
     moved = tmp_path / "moved"
     moved.mkdir()
@@ -107,7 +107,7 @@ def test_the_cache_is_looked_up_where_amplifier_home_points(tmp_path: Path) -> N
     assert [finding.fatal for finding in require(harness, "foundation:nobody")] == [False]
 
 
-def test_bundles_by_name_are_found_in_the_project_or_left_open(tmp_path: Path) -> None:
+def test_named_bundles_are_found_in_the_project_or_not_judged(tmp_path: Path) -> None:
     harness = make_harness(tmp_path)
     bundles = harness.project / ".amplifier" / "bundles"
     bundles.mkdir(parents=True)
@@ -117,7 +117,7 @@ def test_bundles_by_name_are_found_in_the_project_or_left_open(tmp_path: Path) -
     assert [finding.fatal for finding in require(harness, "mine:reviewer")] == [False]
 
 
-def test_a_bundle_file_that_is_missing_is_found_missing_without_a_session(tmp_path: Path) -> None:
+def test_a_missing_bundle_file_is_detected_without_a_session(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match=r"bundle file:///nowhere/x\.md not found"):
         require(make_harness(tmp_path), "file:///nowhere/x.md")
 
@@ -146,7 +146,7 @@ def test_one_provider_with_its_key_is_enough(tmp_path: Path) -> None:
     assert require(harness, *GOOD) == ()
 
 
-def test_settings_without_a_provider_stop_the_run_unless_a_key_is_at_hand(tmp_path: Path) -> None:
+def test_settings_without_a_provider_stop_the_run_unless_a_key_is_available(tmp_path: Path) -> None:
     harness = make_harness(tmp_path, settings="bundle: {active: foundation}\n")
     with pytest.raises(Fatal, match="no provider"):
         require(harness, *GOOD)
@@ -158,7 +158,7 @@ def test_settings_without_a_provider_stop_the_run_unless_a_key_is_at_hand(tmp_pa
 
 
 @pytest.mark.parametrize("settings", [None, "a: [broken"])
-def test_settings_that_say_nothing_are_only_a_finding(tmp_path: Path, settings: str | None) -> None:
+def test_empty_settings_are_only_a_finding(tmp_path: Path, settings: str | None) -> None:
     findings = require(make_harness(tmp_path, settings=settings), *GOOD)
     assert [(finding.topic, finding.fatal) for finding in findings] == [(Topic.PROVIDER, False)]
 

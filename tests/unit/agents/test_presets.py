@@ -15,7 +15,7 @@ from swarm_shared.settings.settings import default_of
 MINE: dict[str, Any] = {"binary": "mine", "argv": ["-x", "{prompt}"], "prompt": "argument", "reader": "text"}
 
 
-def test_the_shipped_presets_are_there_and_amplifier_is_the_default() -> None:
+def test_the_shipped_presets_exist_and_amplifier_is_the_default() -> None:
     presets = load_presets()
     assert set(presets) == {
         "amplifier", "amplifier-agent", "claude", "codex", "command", "copilot", "gemini", "opencode", "pi", "qwen",
@@ -44,14 +44,14 @@ def test_a_user_adds_a_cli_without_code() -> None:
     assert cli.progress is Progress.NONE
 
 
-def test_an_entry_named_like_a_preset_changes_only_what_it_states() -> None:
+def test_an_entry_named_like_a_preset_changes_only_the_keys_that_it_states() -> None:
     shipped = load_presets()["claude"]
     cli = load_presets({"claude": {"binary": "/opt/claude", "argv": ["-p"]}})["claude"]
     assert (cli.binary, cli.argv[Role.BUILDER]) == ("/opt/claude", ("-p",))
     assert cli.result == shipped.result
 
 
-def test_an_entry_may_start_from_another_preset() -> None:
+def test_an_entry_may_be_based_on_another_preset() -> None:
     cli = load_presets({"beta": {"like": "amplifier", "binary": "amplifier-beta"}})["beta"]
     assert (cli.name, cli.binary, cli.store) == ("beta", "amplifier-beta", Store.AMPLIFIER)
 
@@ -110,7 +110,7 @@ def test_an_entry_may_start_from_another_preset() -> None:
         ),
     ],
 )
-def test_a_bad_entry_is_refused_with_its_key_and_what_is_allowed(entry: object, key: str, allowed: str) -> None:
+def test_an_invalid_entry_is_refused_with_its_key_and_the_allowed_values(entry: object, key: str, allowed: str) -> None:
     with pytest.raises(ConfigError) as refused:
         load_presets({"mine": entry})
     assert refused.value.message.startswith(key + ":")

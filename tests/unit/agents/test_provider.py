@@ -32,7 +32,7 @@ def prompt(*lines: str, asks: str = BUILDER) -> str:
 
 
 def request(api: str, text: str, *, result: str | None = None, tool: str = "bash") -> dict[str, Any]:
-    """What a CLI with a shell sends: the prompt, and the result of a tool behind it."""
+    """What a CLI with a shell sends: the prompt, and after it the result of a tool."""
     if api == MESSAGES:
         turns: list[dict[str, Any]] = [{"role": "user", "content": text}]
         if result:
@@ -97,7 +97,7 @@ def test_the_model_calls_a_tool_and_then_reports_success(provider: Provider, api
         (Fault.TOO_LONG, {400}),
     ],
 )
-def test_a_fault_is_answered_while_it_lasts_and_no_longer(
+def test_a_fault_lasts_as_long_as_it_is_set_and_no_longer(
     provider: Provider, api: str, fault: Fault, statuses: set[int]
 ) -> None:
     with provider.failing(fault):
@@ -117,12 +117,12 @@ def test_a_limit_on_concurrent_sessions_refuses_new_ones_and_lets_running_ones_f
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_a_broken_stream_ends_before_its_end(provider: Provider, api: str) -> None:
+def test_a_broken_stream_stops_before_its_end(provider: Provider, api: str) -> None:
     with provider.failing(Fault.BROKEN_STREAM), pytest.raises((http.client.IncompleteRead, ConnectionError)):
         post(provider, api, request(api, prompt()))
 
 
-def test_nothing_listens_while_connections_are_refused_and_afterwards_the_address_is_the_same(
+def test_connections_are_refused_for_a_while_and_then_accepted_at_the_same_address(
     provider: Provider,
 ) -> None:
     before = provider.url
@@ -151,13 +151,13 @@ def test_a_line_that_says_once_applies_to_the_first_answer_only(provider: Provid
     assert '\\"verdict\\": \\"PASS\\"' in verdicts[1].replace("\\\\", "\\")
 
 
-def test_a_fault_may_be_one_roles_alone(provider: Provider) -> None:
+def test_a_fault_may_affect_only_one_role(provider: Provider) -> None:
     lines = "PLAY validator fault server_error"
     assert post(provider, CHAT, request(CHAT, prompt(lines)))[0] == 200
     assert post(provider, CHAT, request(CHAT, prompt(lines, asks=VALIDATOR)))[0] == 500
 
 
-def test_each_builder_answer_has_a_file_of_its_own(provider: Provider) -> None:
+def test_each_builder_answer_names_a_different_file(provider: Provider) -> None:
     names = []
     for _ in range(2):
         names.append(post(provider, CHAT, request(CHAT, prompt()))[1])

@@ -1,4 +1,4 @@
-"""A builder that asks: which answers are questions, and what the next attempt is given."""
+"""A builder that asks: which answers are questions, and what the next attempt gets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_only_a_builder_that_did_not_succeed_asks(answer: dict[str, Any], questi
     assert judge(answer, Role.BUILDER).question == question
 
 
-def test_a_validator_asks_nothing() -> None:
+def test_a_validator_cannot_ask() -> None:
     assert judge({"verdict": "FAIL", "question": "Why?"}, Role.VALIDATOR).question == ""
 
 
@@ -68,7 +68,7 @@ def prompt(*asked: Question, **more: Any) -> str:
     )
 
 
-def test_the_answer_comes_first_with_its_question() -> None:
+def test_the_answer_comes_first_together_with_its_question() -> None:
     text = prompt(Question(number=1, text="SQL or files?", answer="Files."), note="Hurry.")
     assert text.startswith(
         "# Task a: Build it\n\n## Answers from the user\n\nYou asked in attempt 1: SQL or files?\n\n"
@@ -78,14 +78,14 @@ def test_the_answer_comes_first_with_its_question() -> None:
     assert "did not pass" not in text
 
 
-def test_an_earlier_failure_is_still_listed_beside_the_answer() -> None:
+def test_an_earlier_failure_is_still_listed_next_to_the_answer() -> None:
     asked = Question(number=2, text="SQL or files?", answer="Files.")
     text = prompt(asked, history=[PastAttempt(number=1, reason="check failed")])
     assert "did not pass" in text
     assert "Attempt 1 failed: check failed" in text
 
 
-def test_a_question_without_an_answer_is_the_builders_to_decide() -> None:
+def test_a_question_without_an_answer_is_left_to_the_builder() -> None:
     text = prompt(Question(number=1, text="SQL or files?", answer=None))
     assert "The user has not answered: choose what fits the project" in text
 
@@ -103,11 +103,11 @@ def resumed(*rows: dict[str, Any], retries_used: int = 0, cli: str = "claude") -
 
 
 @pytest.mark.parametrize("retries_used", [0, 1, 2])
-def test_the_session_that_asked_is_resumed_however_many_retries_are_used(retries_used: int) -> None:
+def test_the_session_that_asked_is_resumed_however_many_retries_were_used(retries_used: int) -> None:
     assert resumed(row(), retries_used=retries_used) == "s1"
 
 
-def test_a_later_attempt_that_was_judged_is_what_counts() -> None:
+def test_a_judged_later_attempt_takes_precedence() -> None:
     later = row(number=2, question=None, answer=None, failure_class="quality", builder_session_id="s2")
     assert resumed(row(), later, retries_used=2) is None
     assert resumed(row(), later, retries_used=1) == "s2"
@@ -117,6 +117,6 @@ def test_a_cli_that_cannot_resume_starts_fresh() -> None:
     assert resumed(row(agent_cli="command"), cli="command") is None
 
 
-def test_questions_of_landings_and_of_attempts_without_one_are_left_out() -> None:
+def test_questions_of_landings_and_of_attempts_without_one_are_ignored() -> None:
     rows = [row(), row(kind="landing"), row(question=None, answer=None)]
     assert questions(rows) == (Question(number=1, text="Which?", answer="That."),)

@@ -1,4 +1,4 @@
-"""Whether an agent CLI is logged in, as it says itself."""
+"""Whether an agent CLI is logged in, as the CLI itself reports it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def test_exit_code_0_means_logged_in(tmp_path: Path) -> None:
     assert answer == Readiness(ready=Ready.YES, words='{ "loggedIn": true }')
 
 
-def test_another_exit_code_means_not_logged_in_with_the_clis_own_words(tmp_path: Path) -> None:
+def test_another_exit_code_means_not_logged_in_and_the_clis_message_is_shown(tmp_path: Path) -> None:
     answer = asked(tmp_path, "echo 'WARNING: noise' >&2; echo 'Not logged in' >&2; exit 1")
     assert answer == Readiness(ready=Ready.NO, words="Not logged in")
     assert asked(tmp_path, "exit 3").words.endswith("agent auth status` ended with exit code 3")
 
 
-def test_a_no_that_may_be_wrong_is_unknown(tmp_path: Path) -> None:
+def test_a_negative_result_that_may_be_wrong_is_unknown(tmp_path: Path) -> None:
     answer = asked(tmp_path, "echo 'Not logged in'; exit 1", ready_may_err=True)
     assert answer == Readiness(ready=Ready.UNKNOWN, words="Not logged in")
 
@@ -69,4 +69,4 @@ def test_the_presets_of_clis_with_a_login_command_name_it() -> None:
     presets = load_presets()
     assert presets["claude"].ready == ("auth", "status")
     assert presets["codex"].ready == ("login", "status")
-    assert presets["codex"].ready_may_err, "a provider of the user's own needs no login"
+    assert presets["codex"].ready_may_err, "a user's own provider needs no login"

@@ -1,4 +1,4 @@
-"""What the end of a session means, read from what Amplifier prints."""
+"""The meaning of the end of a session, read from Amplifier's output."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def error_envelope(text: str) -> str:
 
 
 @pytest.mark.parametrize("status", ["success", "done", "completed", "SUCCESS", " Done "])
-def test_every_word_for_done_lets_the_task_continue(status: str) -> None:
+def test_every_synonym_of_done_lets_the_task_continue(status: str) -> None:
     reading = read(envelope(fenced({**BUILT, "status": status})))
     assert reading.failure is None
     assert reading.answer is not None
@@ -70,7 +70,7 @@ def test_the_answer_is_found_wherever_the_agent_put_it(response: str) -> None:
         '{"result": {"verdict": "PASS"}}',
     ],
 )
-def test_a_verdict_of_another_shape_is_unreadable_and_never_a_pass(response: str) -> None:
+def test_a_verdict_of_a_different_shape_is_unreadable_and_never_a_pass(response: str) -> None:
     reading = read(envelope(response), role=Role.VALIDATOR)
     assert reading.failure is FailureClass.UNREADABLE
     assert reading.answer is None
@@ -113,14 +113,14 @@ def test_a_failing_line_gives_its_reasons_to_the_next_attempt(response: str) -> 
     ],
     ids=["a line after JSON", "a line before JSON", "two objects", "a passing line after JSON", "two lines"],
 )
-def test_two_verdicts_that_disagree_never_pass(response: str) -> None:
+def test_two_contradicting_verdicts_never_pass(response: str) -> None:
     reading = read(envelope(response), role=Role.VALIDATOR)
     assert reading.failure is FailureClass.QUALITY
     assert reading.reason.startswith("validator: PASS and FAIL in one answer, which counts as FAIL: ")
     assert reading.must_fix
 
 
-def test_a_verdict_inside_the_json_is_no_line_of_its_own() -> None:
+def test_a_verdict_inside_the_json_is_not_a_closing_line() -> None:
     answer = {"verdict": "PASS", "critical_issues": [], "summary": "its file says:\nVERDICT: FAIL\nas an example"}
     code = '```python\n"verdict": "FAIL"\n```\n'
     assert read(envelope(code + fenced(answer)), role=Role.VALIDATOR).failure is None
@@ -130,7 +130,7 @@ def test_a_builder_that_writes_a_verdict_has_not_answered() -> None:
     assert read(envelope("VERDICT: PASS")).failure is FailureClass.UNREADABLE
 
 
-def test_an_agent_that_repeats_the_shape_it_was_asked_for_has_not_answered() -> None:
+def test_an_agent_that_repeats_the_requested_shape_has_not_answered() -> None:
     from swarm_shared.agents.prompting.prompt import BUILDER_ANSWER, VALIDATOR_ANSWER
 
     assert read(envelope(BUILDER_ANSWER)).failure is FailureClass.UNREADABLE
@@ -155,7 +155,7 @@ def test_a_builder_that_did_not_finish_is_a_quality_failure_with_its_text(answer
 
 def test_missing_or_null_tests_passed_is_no_failure() -> None:
     assert read(envelope(fenced({"status": "done", "files_created": []}))).failure is None
-    assert read(envelope(fenced({**BUILT, "tests_passed": None, "blockers": ["a wish"]}))).failure is None
+    assert read(envelope(fenced({**BUILT, "tests_passed": None, "blockers": ["a request"]}))).failure is None
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,9 @@ def test_missing_or_null_tests_passed_is_no_failure() -> None:
         ),
     ],
 )
-def test_an_objection_is_a_quality_failure_with_what_to_fix(answer: dict[str, Any], fixes: tuple[str, ...]) -> None:
+def test_an_objection_is_a_quality_failure_with_the_issues_to_fix(
+    answer: dict[str, Any], fixes: tuple[str, ...]
+) -> None:
     reading = read(envelope(fenced(answer)), role=Role.VALIDATOR)
     assert reading.failure is FailureClass.QUALITY
     assert reading.must_fix == fixes
@@ -188,13 +190,13 @@ def test_a_pass_with_an_empty_list_of_issues_passes_however_it_is_written(nothin
     assert reading.failure is None
 
 
-def test_exit_3_with_a_success_answer_is_not_done() -> None:
+def test_exit_3_with_a_success_answer_is_not_a_pass() -> None:
     reading = read(envelope(fenced(BUILT)), code=3)
     assert reading.failure is FailureClass.QUALITY
     assert "code 3" in reading.reason
 
 
-def test_exit_0_with_the_error_flag_set_is_not_done() -> None:
+def test_exit_0_with_the_error_flag_set_is_not_a_pass() -> None:
     reading = read(error_envelope("Execution failed: ContextLengthError: too long"))
     assert reading.failure is FailureClass.QUALITY
     assert "ContextLengthError" in reading.reason
@@ -205,7 +207,7 @@ def test_exit_0_without_any_result_is_unreadable() -> None:
     assert read("").failure is FailureClass.UNREADABLE
 
 
-def test_an_interrupted_cli_that_reports_success_with_an_empty_response_is_not_done() -> None:
+def test_an_interrupted_cli_that_reports_success_with_an_empty_response_is_not_a_pass() -> None:
     reading = read(envelope(""))
     assert reading.failure is FailureClass.UNREADABLE
     assert "empty" in reading.reason
@@ -225,19 +227,19 @@ def test_death_by_a_signal_is_a_crash_even_after_a_success_answer(signum: int) -
 
 
 @pytest.mark.parametrize("code", [1, 2, 127])
-def test_a_cli_that_never_began_is_a_set_up_problem(code: int) -> None:
+def test_a_cli_that_never_began_is_a_setup_problem(code: int) -> None:
     reading = read("", code=code, stderr="Error: No such option: --agent\n")
     assert reading.failure is FailureClass.SETUP
     assert "No such option" in reading.reason
 
 
-def test_a_cli_that_cannot_be_started_is_a_set_up_problem() -> None:
+def test_a_cli_that_cannot_be_started_is_a_setup_problem() -> None:
     reading = read("", code=None, stderr="No such file or directory: amplifier")
     assert reading.failure is FailureClass.SETUP
     assert "No such file" in reading.reason
 
 
-def test_a_start_up_text_on_standard_output_is_told_as_such() -> None:
+def test_startup_text_on_standard_output_is_reported_as_such() -> None:
     panel = "╭─ Bundle Error ──╮\n│ Failed to clone │\n╰─────────────────╯\n"
     reading = read(panel, code=1)
     assert reading.failure is FailureClass.SETUP
@@ -259,7 +261,7 @@ def test_provider_trouble_is_read_from_the_error_field() -> None:
     assert (reading.trouble.kind, reading.trouble.wait_s) == (TroubleKind.THROTTLED, 12.0)
 
 
-def test_an_answer_that_writes_about_429s_is_no_trouble() -> None:
+def test_an_answer_that_mentions_429s_is_no_trouble() -> None:
     talk = "Now RateLimitError (HTTP 429, rate_limit_error, overloaded) is retried.\n" + fenced(BUILT)
     reading = read(envelope(talk), stderr="WARNING provider retry: RateLimitError 429 Too Many Requests")
     assert reading.failure is None
@@ -280,20 +282,20 @@ def test_a_session_cancelled_from_outside_is_a_crash() -> None:
     assert reading.failure is FailureClass.CRASH
 
 
-def test_lines_that_look_like_json_before_the_result_are_passed_over() -> None:
+def test_lines_that_look_like_json_before_the_result_are_skipped() -> None:
     noise = '{\n\'a\': 1}\n{"note": "auto-configured"}\n{ not json\n'
     assert read(noise + envelope(fenced(BUILT)) + "naming failed\n{\nmore\n").failure is None
 
 
-def test_output_cut_in_the_middle_is_read_as_far_as_it_is_whole() -> None:
+def test_truncated_output_is_read_as_far_as_it_is_complete() -> None:
     gap = "\n[… 16777216 bytes of output dropped …]\n"
     prose = envelope("x" * 1000 + fenced(BUILT))
-    assert read(prose[:300] + gap + prose[900:]).failure is None, "the answer itself is whole"
+    assert read(prose[:300] + gap + prose[900:]).failure is None, "the answer itself is complete"
     assert read(prose[:100] + gap).failure is FailureClass.UNREADABLE
     assert read(gap + prose[900:]).failure is FailureClass.UNREADABLE
 
 
-def test_bytes_that_are_no_text_do_no_harm() -> None:
+def test_bytes_that_are_not_text_do_no_harm() -> None:
     dirty = b"\xff\xfe\x00 preparing \x80\n".decode("utf-8", errors="replace")
     reading = read(dirty + envelope(fenced({**BUILT, "implementation_notes": "\ud800 lone"})))
     assert reading.failure is None

@@ -1,4 +1,4 @@
-"""What the end of a session means that is read otherwise than Amplifier's: commands, and CLIs that print events."""
+"""The meaning of the end of a session for CLIs other than Amplifier: commands, and CLIs that print events."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_command_killed_by_a_signal_is_a_crash() -> None:
     assert read("", cli=COMMAND, code=None, signum=9).failure is FailureClass.CRASH
 
 
-def test_a_command_may_end_with_the_asked_object_and_then_it_counts() -> None:
+def test_a_command_may_end_with_an_answer_object_and_then_it_counts() -> None:
     verdict = 'checking…\n{"verdict": "FAIL", "critical_issues": ["no docs"]}\n'
     reading = read(verdict, cli=COMMAND, role=Role.VALIDATOR)
     assert reading.failure is FailureClass.QUALITY
@@ -53,7 +53,7 @@ def test_json_in_a_commands_output_that_is_no_answer_does_not_count() -> None:
     assert read(quoted + "\nmain() {}\n", cli=COMMAND).failure is None
 
 
-def test_a_command_that_fails_while_talking_of_429s_is_a_quality_failure() -> None:
+def test_a_command_that_fails_while_mentioning_429s_is_a_quality_failure() -> None:
     reading = read("", cli=COMMAND, code=1, stderr="HTTP 429 Too Many Requests: Bundle Error")
     assert (reading.failure, reading.trouble) == (FailureClass.QUALITY, None)
 
@@ -104,17 +104,19 @@ def test_codex_is_judged_by_the_last_turn() -> None:
     done = {"type": "turn.completed", "usage": {"input_tokens": 5, "output_tokens": 2}}
     hiccup = {"type": "error", "message": "stream disconnected before completion: retrying"}
     reading = read(lines(start, hiccup, said, done), cli=codex)
-    assert reading.failure is None, "an error that was recovered from"
+    assert reading.failure is None, "a recovered error"
     assert (reading.session_id, reading.tokens, reading.cost_usd) == ("t1", 7, None)
     failed = {
         "type": "turn.failed",
         "error": {"message": "You've hit your usage limit, try again at 3:15 PM"},
     }
     assert read(lines(start, said, failed), cli=codex, code=1).failure is FailureClass.PROVIDER
-    assert read(lines(start, said), cli=codex).failure is FailureClass.UNREADABLE, "cut off"
+    assert read(lines(start, said), cli=codex).failure is FailureClass.UNREADABLE, "truncated"
     assert read("", cli=codex, code=1, stderr="exceeded retry limit, last status: 429").trouble is not None
     talk = {"type": "item.completed", "item": {"type": "agent_message", "text": "HTTP 429 is handled"}}
-    assert read(lines(start, talk), cli=codex, code=1).failure is FailureClass.CRASH, "talk is no error channel"
+    assert read(lines(start, talk), cli=codex, code=1).failure is FailureClass.CRASH, (
+        "ordinary text is not an error channel"
+    )
 
 
 def test_gemini_and_opencode_are_judged_by_their_events() -> None:
@@ -133,7 +135,7 @@ def test_gemini_and_opencode_are_judged_by_their_events() -> None:
     assert read("", cli=opencode).failure is FailureClass.UNREADABLE, "exit 0 and nothing at all"
 
 
-# ───── what is no answer, and which error decides ─────
+# ───── what is not an answer, and which error decides ─────
 
 
 @pytest.mark.parametrize(
@@ -145,18 +147,18 @@ def test_gemini_and_opencode_are_judged_by_their_events() -> None:
     ],
 )
 @pytest.mark.parametrize("code", [0, 143])
-def test_an_event_with_a_status_is_no_answer(cli: str, event: dict[str, Any], code: int) -> None:
+def test_an_event_with_a_status_is_not_an_answer(cli: str, event: dict[str, Any], code: int) -> None:
     failure = read(lines(event), cli=PRESETS[cli], code=code).failure
     assert failure is (FailureClass.CRASH if code else FailureClass.UNREADABLE)
 
 
-def test_an_answer_without_a_type_beside_events_is_no_answer_either() -> None:
+def test_an_answer_without_a_type_next_to_events_is_not_an_answer_either() -> None:
     beside = lines({"type": "system", "subtype": "init", "session_id": "c"}) + json.dumps(BUILT)
     assert read(beside, cli=PRESETS["claude"]).failure is FailureClass.UNREADABLE
-    assert read(json.dumps(BUILT), cli=PRESETS["claude"]).failure is None, "the bare object alone is understood"
+    assert read(json.dumps(BUILT), cli=PRESETS["claude"]).failure is None, "only the bare object is understood"
 
 
-def test_an_event_that_an_agent_quotes_in_its_answer_is_no_answer() -> None:
+def test_an_event_that_an_agent_quotes_in_its_answer_is_not_an_answer() -> None:
     quoted = {
         "type": "result",
         "subtype": "success",
@@ -166,7 +168,7 @@ def test_an_event_that_an_agent_quotes_in_its_answer_is_no_answer() -> None:
     assert read(lines(quoted), cli=PRESETS["claude"]).failure is FailureClass.UNREADABLE
 
 
-def test_the_final_error_decides_and_not_one_that_was_recovered_from() -> None:
+def test_the_final_error_decides_and_not_a_recovered_one() -> None:
     start = {"type": "thread.started", "thread_id": "t1"}
     broken = {"type": "error", "message": "Reconnecting... 1/5 (stream disconnected before completion)"}
     work = {"type": "item.started", "item": {"type": "command_execution"}}
@@ -207,14 +209,14 @@ def test_newer_versions_of_qwen_report_errors_as_errors(message: str, kind: Trou
 @pytest.mark.parametrize(
     ("status", "kind"), [(401, "credentials"), (402, "quota"), (429, "throttled"), (599, "overloaded")]
 )
-def test_a_status_decides_before_the_words_of_an_error(status: int, kind: str) -> None:
+def test_a_status_takes_precedence_over_the_words_of_an_error(status: int, kind: str) -> None:
     error = {"type": "error", "error": {"name": "APIError", "data": {"message": "no such sign", "statusCode": status}}}
     trouble = read(lines(error), cli=PRESETS["opencode"], code=1).trouble
     assert trouble is not None
     assert trouble.kind == kind
 
 
-def test_a_wait_in_a_field_is_seconds_or_a_moment() -> None:
+def test_a_wait_in_a_field_is_in_seconds_or_a_moment() -> None:
     event = {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": NOW_MS + 60_000}}
     failed = {"type": "result", "is_error": True, "result": "stopped"}
     trouble = read(lines(event, failed), cli=PRESETS["claude"], code=1).trouble
@@ -226,18 +228,18 @@ def test_a_wait_in_a_field_is_seconds_or_a_moment() -> None:
     assert trouble.wait_s == 45
 
 
-def test_an_exit_code_that_is_no_signal_gets_no_signals_name() -> None:
+def test_an_exit_code_that_is_not_a_signal_is_not_given_a_signals_name() -> None:
     assert "signal" not in read("", cli=PRESETS["claude"], code=144).reason
     assert "SIGTERM" in read("", cli=PRESETS["claude"], code=143).reason
 
 
-def test_a_usage_record_that_is_written_twice_counts_once() -> None:
+def test_a_usage_record_that_was_written_twice_counts_once() -> None:
     finish = {"type": "step_finish", "part": {"id": "p1", "tokens": {"input": 3, "output": 4}}}
     other = {"type": "step_finish", "part": {"id": "p2", "tokens": {"input": 3, "output": 4}}}
     assert read(lines(finish, finish, other), cli=PRESETS["opencode"]).tokens == 14
 
 
-def test_events_that_only_inform_change_nothing_about_what_a_session_waits_for() -> None:
+def test_informational_events_do_not_change_what_a_session_is_waiting_for() -> None:
     start = {"type": "system", "subtype": "init", "session_id": "q"}
     inform = {"type": "stream_event", "event": {"type": "goal_state"}}
     tool = {"type": "assistant", "message": {"model": "m", "content": [{"type": "tool_use", "name": "shell"}]}}
@@ -246,7 +248,7 @@ def test_events_that_only_inform_change_nothing_about_what_a_session_waits_for()
         assert cut.failure is failure
 
 
-def test_an_answer_of_gemini_that_was_filtered_is_the_tasks_and_a_broken_one_the_providers() -> None:
+def test_a_filtered_answer_of_gemini_is_the_tasks_fault_and_a_broken_one_the_providers() -> None:
     gemini = PRESETS["gemini"]
     blocked = {"type": "INVALID_STREAM", "message": "The model response was blocked due to safety settings."}
     broken = {"type": "INVALID_STREAM", "message": "Model stream ended without a finish reason."}
@@ -254,7 +256,7 @@ def test_an_answer_of_gemini_that_was_filtered_is_the_tasks_and_a_broken_one_the
     assert read(json.dumps({"error": broken}), cli=gemini).failure is FailureClass.PROVIDER
 
 
-def test_a_used_up_plan_is_a_window_though_it_arrives_as_too_many_requests() -> None:
+def test_an_exhausted_plan_is_a_window_although_it_arrives_as_too_many_requests() -> None:
     words = {"message": "429 The usage limit has been reached", "statusCode": 429}
     reading = read(json.dumps({"type": "error", "error": {"name": "APIError", "data": words}}), cli=PRESETS["opencode"])
     assert reading.trouble is not None

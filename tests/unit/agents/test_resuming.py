@@ -1,4 +1,4 @@
-"""Which earlier session a retry continues with."""
+"""Which earlier session a retry resumes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def objection(session: str | None = "s1", **more: Any) -> AttemptResult:
     return failed(QUALITY, "no", builder_session_id=session, **more)
 
 
-def test_the_first_retry_continues_and_the_second_starts_fresh(harness: Harness) -> None:
+def test_the_first_retry_resumes_and_the_second_starts_fresh(harness: Harness) -> None:
     assert harness.next() is None
     harness.attempt(objection())
     assert harness.next() == "s1"
@@ -87,25 +87,25 @@ def test_a_cli_that_cannot_resume_starts_fresh(harness: Harness) -> None:
     assert harness.next(cli="command") is None
 
 
-def test_a_session_belongs_to_one_agent_of_one_cli(harness: Harness) -> None:
+def test_a_session_is_resumed_only_by_the_same_agent_of_the_same_cli(harness: Harness) -> None:
     harness.attempt(objection())
     assert harness.next(agent="another") is None
     assert harness.next(cli="stream") is None
 
 
-def test_an_amplifier_session_is_gone_on_with_only_if_it_was_saved(harness: Harness) -> None:
+def test_an_amplifier_session_is_resumed_only_if_it_was_saved(harness: Harness) -> None:
     harness.attempt(objection(), cli="amplifier")
     assert harness.next(cli="amplifier") is None
     harness.saved("s1")
     assert harness.next(cli="amplifier") == "s1"
 
 
-def test_a_session_that_ran_out_of_time_was_killed_and_is_left(harness: Harness) -> None:
+def test_a_session_that_was_killed_at_its_time_limit_is_not_resumed(harness: Harness) -> None:
     harness.attempt(objection(out_of_time=True))
     assert harness.next() is None
 
 
-def test_a_session_that_was_never_known_cannot_be_gone_on_with(harness: Harness) -> None:
+def test_a_session_without_a_known_id_cannot_be_resumed(harness: Harness) -> None:
     harness.attempt(objection(None))
     assert harness.next() is None
 
@@ -118,7 +118,7 @@ def test_a_session_that_was_never_known_cannot_be_gone_on_with(harness: Harness)
         (failed(FailureClass.PROVIDER), "s1"),
     ],
 )
-def test_going_on_is_tried_again_unless_the_agent_died_of_it(
+def test_resuming_is_tried_again_unless_the_agent_died_of_it(
     harness: Harness, end: AttemptResult, again: str | None
 ) -> None:
     harness.attempt(objection())
@@ -126,26 +126,26 @@ def test_going_on_is_tried_again_unless_the_agent_died_of_it(
     assert harness.next() == again
 
 
-def test_a_killed_attempt_before_it_changes_nothing(harness: Harness) -> None:
+def test_a_killed_attempt_in_between_changes_nothing(harness: Harness) -> None:
     harness.attempt(objection())
     harness.attempt(AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.INTERRUPTED))
     assert harness.next() == "s1"
 
 
-def test_what_a_session_went_on_with_is_shown_with_its_attempt(harness: Harness) -> None:
+def test_the_resumed_session_is_shown_with_its_attempt(harness: Harness) -> None:
     harness.attempt(objection())
     harness.attempt(objection(), resumes="s1")
     shown = harness.db.tasks.attempts(harness.task("a")["seq"])
     assert [(a["builder_agent"], a["resumed_session_id"]) for a in shown] == [("agent", None), ("agent", "s1")]
 
 
-def test_a_second_retry_starts_fresh_also_where_the_first_one_had_to(harness: Harness) -> None:
+def test_a_second_retry_starts_fresh_even_if_the_first_one_had_to(harness: Harness) -> None:
     harness.attempt(objection("s1"))
     harness.attempt(objection("s2"))
     assert harness.next() is None
 
 
-def test_a_persons_retry_starts_fresh(harness: Harness) -> None:
+def test_a_users_retry_starts_fresh(harness: Harness) -> None:
     harness.budgets = Budgets(max_retries=0)
     harness.attempt(objection("s1"))
     carry_out_now(harness.db, Verb.RETRY, "a", {}, actor="ann")

@@ -1,4 +1,4 @@
-"""Whole sessions with the stand-ins: prepared, really run, and read."""
+"""Whole sessions with the stand-ins: prepared, actually run, and read."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def session(
     agent: str = "foundation:modular-builder",
     **env: str,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The session's process with its prompt given; whatever is left of it is killed at the end."""
+    """The session's process with its prompt on standard input; whatever is left of it is killed at the end."""
     plan = SessionPlan(
         role=role,
         agent=agent,
@@ -60,7 +60,7 @@ def session(
         project_root=harness.project,
     )
     launch = prepare(cli, plan, harness.env(FAKE_AMPLIFIER=json.dumps(script or {}), **env))
-    # A file and no pipe: a command that never reads its input may be gone before all of it is written.
+    # A file and not a pipe: a command that never reads its input may have ended before all of it is written.
     given = harness.home / "stdin"
     given.write_bytes(launch.stdin)
     with given.open("rb") as stdin:
@@ -106,7 +106,7 @@ def run(
 def wait_for(what: Callable[[], object]) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while not what():
-        assert time.monotonic() < deadline, f"still not so: {what}"
+        assert time.monotonic() < deadline, f"still not true: {what}"
         time.sleep(0.01)
 
 
@@ -122,7 +122,7 @@ def test_an_amplifier_session_passes_from_persona_to_answer(harness: AmplifierHa
     assert used == Usage(tokens=150, output_tokens=10, cost_usd=0.5)
 
 
-def test_steps_follow_the_attempts_and_a_line_of_the_prompt_may_state_them(harness: AmplifierHarness) -> None:
+def test_steps_follow_the_attempts_and_a_line_of_the_prompt_can_define_them(harness: AmplifierHarness) -> None:
     script = {"builder": [{"answer": {"status": "failed", "blockers": ["once"]}}, {}]}
     prompt = f"# Task\n\nFAKE: {json.dumps(script)}\n"
     assert run(harness, "amplifier", prompt=prompt).must_fix == ("once",)
@@ -149,7 +149,7 @@ def test_every_way_amplifier_fails_is_distinguished(
     assert run(harness, "amplifier", {"builder": [step]}).failure is failure
 
 
-def test_a_missing_bundle_and_a_wrong_flag_are_set_up_problems(harness: AmplifierHarness) -> None:
+def test_a_missing_bundle_and_a_wrong_flag_are_setup_problems(harness: AmplifierHarness) -> None:
     own = {
         "bundle": {"like": "amplifier", "argv": ["run", "--bundle", "nope", "--output-format", "json"]},
         "flag": {"like": "amplifier", "argv": ["run", "--agent", "{agent}"]},
@@ -162,7 +162,7 @@ def test_a_missing_bundle_and_a_wrong_flag_are_set_up_problems(harness: Amplifie
         assert words in reading.reason
 
 
-def test_a_bundle_file_that_is_gone_is_reported_with_the_sentences_of_the_panel(harness: AmplifierHarness) -> None:
+def test_a_missing_bundle_file_is_reported_with_the_text_of_the_panel(harness: AmplifierHarness) -> None:
     argv = ["run", "--bundle", "file:///nowhere/bundle.md", "--output-format", "json"]
     presets = load_presets({"gone": {"like": "amplifier", "argv": argv}})
     with session(harness, presets["gone"]) as process:
@@ -173,7 +173,7 @@ def test_a_bundle_file_that_is_gone_is_reported_with_the_sentences_of_the_panel(
     assert reading.trouble.text == text
 
 
-def test_a_provider_without_its_key_is_trouble_at_start_up_with_the_words_of_the_cli(harness: AmplifierHarness) -> None:
+def test_a_provider_without_its_key_is_startup_trouble_with_the_clis_message(harness: AmplifierHarness) -> None:
     settings = harness.home / ".amplifier" / "settings.yaml"
     settings.write_text("config: {providers: [{module: provider-openai, config: {api_key: '${OPENAI_API_KEY}'}}]}\n")
     reading = run(harness, "amplifier")
@@ -220,11 +220,11 @@ def test_a_mention_that_failed_is_proof_of_a_missing_agent(tmp_path: Path) -> No
     record = {"event": "mentions:resolved", "data": {"failed": failed, "resolutions": []}}
     events.write_text(json.dumps(record) + "\n{half")
     assert loaded(events, "recipes:agents/result-validater.md") is Loaded.NO
-    # What an earlier turn of a resumed session recorded says nothing of this one.
+    # What an earlier turn of a resumed session recorded does not count for this one.
     assert loaded(events, "recipes:agents/result-validater.md", since=events.stat().st_size) is Loaded.UNKNOWN
 
 
-def test_answers_that_are_logged_twice_count_once(harness: AmplifierHarness) -> None:
+def test_answers_that_were_logged_twice_count_once(harness: AmplifierHarness) -> None:
     reading = run(harness, "amplifier", {"builder": [{"tokens": 120, "cost": "0.5", "log_twice": True}]})
     by_model = session_usage(
         PRESETS["amplifier"], env=harness.env(), cwd=harness.project, session_id=reading.session_id
@@ -233,7 +233,7 @@ def test_answers_that_are_logged_twice_count_once(harness: AmplifierHarness) -> 
     assert used == Usage(tokens=120, output_tokens=10, cost_usd=0.5)
 
 
-def test_an_interrupted_command_ends_with_success_and_nothing_and_is_not_done(harness: AmplifierHarness) -> None:
+def test_an_interrupted_command_that_ends_with_success_but_no_answer_does_not_pass(harness: AmplifierHarness) -> None:
     amplifier = PRESETS["amplifier"]
     started = harness.project / "started"
     step = {"touch": str(started), "hang": True}
@@ -271,7 +271,7 @@ def test_events_grow_while_the_agent_works(harness: AmplifierHarness) -> None:
         wait_for(lambda: size() > first)
 
 
-def test_a_command_task_really_runs(harness: AmplifierHarness) -> None:
+def test_a_command_task_actually_runs(harness: AmplifierHarness) -> None:
     task = TaskSpec(id="1", name="n", run="echo made > out.txt", verify="grep -q other out.txt || exit 4")
     assert run(harness, "command", task=task).failure is None
     assert (harness.project / "out.txt").read_text() == "made\n"
@@ -280,14 +280,14 @@ def test_a_command_task_really_runs(harness: AmplifierHarness) -> None:
     assert "verify command exited with code 4" in reading.reason
 
 
-def test_a_failing_verify_command_is_an_objection_in_its_own_words(harness: AmplifierHarness) -> None:
+def test_a_failing_verify_command_is_an_objection_with_its_output(harness: AmplifierHarness) -> None:
     task = TaskSpec(id="1", name="n", run="true", verify="echo looking; echo 'a refund pays too much'; exit 1")
     reading = run(harness, "command", task=task, role=Role.VALIDATOR)
     assert reading.must_fix == ("a refund pays too much",)
     assert reading.answer == {"verdict": "FAIL", "critical_issues": ["a refund pays too much"]}
 
 
-def test_a_verify_command_that_cannot_run_is_no_objection(harness: AmplifierHarness) -> None:
+def test_a_verify_command_that_cannot_run_is_not_an_objection(harness: AmplifierHarness) -> None:
     task = TaskSpec(id="1", name="n", run="true", verify="no-such-program-here")
     reading = run(harness, "command", task=task, role=Role.VALIDATOR)
     assert (reading.failure, reading.answer, reading.must_fix) == (FailureClass.QUALITY, None, ())
@@ -307,7 +307,7 @@ def test_a_verify_command_that_cannot_run_is_no_objection(harness: AmplifierHarn
         ({"signal": 15}, FailureClass.CRASH),
     ],
 )
-def test_scripted_plays_every_outcome(
+def test_scripted_can_play_every_outcome(
     harness: AmplifierHarness, step: dict[str, Any], failure: FailureClass | None
 ) -> None:
     reading = run(harness, "scripted", {"builder": [step]})
@@ -327,7 +327,7 @@ def test_scripted_steps_follow_attempts_or_runs(harness: AmplifierHarness) -> No
     assert [run(harness, "scripted", by_run).failure for _ in range(3)] == [FailureClass.QUALITY, None, None]
 
 
-def test_scripted_writes_a_ledger_and_waits_when_told(harness: AmplifierHarness) -> None:
+def test_scripted_writes_a_ledger_and_waits_when_asked_to(harness: AmplifierHarness) -> None:
     ledger, gate, touched = harness.home / "ledger", harness.home / "gate", harness.home / "touched"
     step = {"ledger": str(ledger), "wait_for": str(gate), "touch": str(touched)}
     scripted = PRESETS["scripted"]
@@ -347,7 +347,7 @@ def test_scripted_writes_a_ledger_and_waits_when_told(harness: AmplifierHarness)
     )
 
 
-def test_scripted_may_ignore_a_polite_end(harness: AmplifierHarness) -> None:
+def test_scripted_can_ignore_sigterm(harness: AmplifierHarness) -> None:
     touched = harness.home / "touched"
     step = {"ignore_term": True, "hang": True, "touch": str(touched)}
     with session(harness, PRESETS["scripted"], {"builder": [step]}) as process:

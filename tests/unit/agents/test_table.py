@@ -1,4 +1,4 @@
-"""The table of `make agents`, and where in a page it goes."""
+"""The table of `make agents`, and where it goes in a page."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def test_a_cell_has_a_mark_for_each_user() -> None:
     assert f"- codex as nobody: {WHOLE}. Seen: held \\| for nothing" in text
 
 
-def test_what_a_broken_trial_did_not_come_to_is_not_called_kept() -> None:
+def test_promises_that_a_broken_trial_did_not_reach_are_not_called_kept() -> None:
     cut = Finding(promise=TO_ITS_END, kept=False, seen="waited in vain")
     text = render([column("codex", "root", kept(WHOLE), cut)])
     assert "✔" in row(text, WHOLE)
     assert "✗" in row(text, RETRY)
 
 
-def test_what_was_shortened_is_named() -> None:
+def test_shortened_trials_are_named() -> None:
     assert "stream_max_retries" in render([column("codex", "root", kept(PROMISES[Fault.QUOTA]))])
 
 
-def test_the_table_replaces_what_is_between_the_marks() -> None:
+def test_the_table_replaces_the_text_between_the_marks() -> None:
     assert replaced(f"before\n{BEGIN}\nold\n{END}\nafter\n", "new") == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"
     with pytest.raises(ValueError, match="needs the lines"):
         replaced("a page without marks", "new")

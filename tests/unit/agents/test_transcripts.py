@@ -20,13 +20,13 @@ UNREADABLE = FailureClass.UNREADABLE
 CRASH = FailureClass.CRASH
 PASS = None
 
-# Cases that every CLI has in common; what is said of one CLI below goes before it.
+# Cases that all CLIs have in common; exceptions for one CLI below take precedence.
 COMMON: dict[str, TroubleKind | FailureClass | None] = {
     "ok": PASS,
     "fence": PASS,
     "middle": PASS,
     "validator-ok": PASS,
-    "429-after7-times2": PASS,  # recovered from
+    "429-after7-times2": PASS,  # a recovered error
     "fail": QUALITY,
     "validator-fail": QUALITY,
     "prose": UNREADABLE,
@@ -60,14 +60,14 @@ OWN: dict[str, TroubleKind | FailureClass | None] = {
     "claude-2.1.332/long-hangmid": PASS,  # asked again without streaming
     "claude-2.1.332/streamerr": PASS,  # the same
     "claude-2.1.332/refusal": QUALITY,
-    "claude-2.1.332/window-in3600": THROTTLED,  # with a key it does not say that it is the plan's
+    "claude-2.1.332/window-in3600": THROTTLED,  # with a key it does not mention that it is the plan's
     "codex-0.171.0/sleep-s500": PASS,
     "codex-0.171.0/streamerr-coderate_limit_exceeded": THROTTLED,
     "gemini-0.61.0/long-hang": OVERLOADED,
     "gemini-0.61.0/untrusted": TroubleKind.STARTUP,
     "opencode-1.18.33/refusal": QUALITY,
 }
-# Sessions that the recording ended; what they are when they end of something else.
+# Sessions that the recording ended; their result if they end for another reason.
 ENDED: dict[str, TroubleKind | FailureClass | None] = {
     "claude-2.1.332/break": CRASH,
     "claude-2.1.332/hang": CRASH,
@@ -103,7 +103,7 @@ def read(name: str) -> Reading:
 
 
 @pytest.mark.parametrize("name", all_names())
-def test_every_session_is_read_as_what_it_was(name: str) -> None:
+def test_every_session_is_classified_correctly(name: str) -> None:
     reading, wanted = read(name), expected(name)
     if isinstance(wanted, TroubleKind):
         assert reading.trouble is not None, reading.reason
@@ -115,14 +115,14 @@ def test_every_session_is_read_as_what_it_was(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "wait_s"), WAITS_S.items())
-def test_the_wait_that_a_provider_asks_for_is_read(name: str, wait_s: float) -> None:
+def test_the_wait_that_a_provider_requests_is_read(name: str, wait_s: float) -> None:
     trouble = read(name).trouble
     assert trouble is not None
     assert trouble.wait_s == wait_s
 
 
 @pytest.mark.parametrize("name", all_names())
-def test_the_reason_is_a_text_of_the_clis_own(name: str) -> None:
+def test_the_reason_is_the_clis_own_text(name: str) -> None:
     reading = read(name)
     if reading.failure is None:
         return
@@ -154,7 +154,7 @@ WAS_ENDED = [
     for name in all_names()
     if transcript(name).end.signal is not None or (name in ENDED and not name.endswith(("long-429-after7",)))
 ]
-# Their last events were errors of the provider, so that even the time limit is the provider's.
+# Their last events were errors of the provider, so even the time limit is the provider's fault.
 HELD_UP = {
     "claude-2.1.332/long-hang": OVERLOADED,
     "codex-0.171.0/long-hangmid": OVERLOADED,
@@ -169,7 +169,7 @@ SILENT_FOR_UNKNOWN_REASONS = {"gemini-0.61.0/hangmid", "gemini-0.61.0/sleep-s500
 
 
 @pytest.mark.parametrize("name", WAS_ENDED)
-def test_a_session_at_its_limit_is_the_providers_if_its_last_events_are_errors(name: str) -> None:
+def test_a_session_at_its_limit_is_the_providers_fault_if_its_last_events_are_errors(name: str) -> None:
     one = transcript(name)
     reading = read_cut(one.cli, one.end, stuck=False, now_ms=RECORDED_MS)
     kind = reading.trouble.kind if reading.trouble else None
@@ -178,7 +178,7 @@ def test_a_session_at_its_limit_is_the_providers_if_its_last_events_are_errors(n
 
 
 @pytest.mark.parametrize("name", WAS_ENDED)
-def test_a_silent_session_is_the_providers_if_it_waited_for_it(name: str) -> None:
+def test_a_silent_session_is_the_providers_fault_if_it_was_waiting_for_it(name: str) -> None:
     one = transcript(name)
     reading = read_cut(one.cli, one.end, stuck=True, now_ms=RECORDED_MS)
     assert (reading.failure is FailureClass.PROVIDER) == (name not in SILENT_FOR_UNKNOWN_REASONS)
@@ -192,14 +192,14 @@ def test_a_stopped_session_keeps_its_id() -> None:
 @pytest.mark.parametrize(
     ("name", "tokens"), [("claude-2.1.332/ok", 8402), ("qwen-0.15.10/ok", 8100), ("opencode-1.18.33/ok", 8100)]
 )
-def test_a_stopped_session_keeps_the_tokens_that_were_seen(name: str, tokens: int) -> None:
+def test_a_stopped_session_keeps_the_tokens_seen_so_far(name: str, tokens: int) -> None:
     one = transcript(name)
     events = [line for line in one.end.stdout.splitlines(keepends=True) if '"type": "result"' not in line]
     end = replace(one.end, stdout="".join(events), exit_code=None, signal=15)
     assert read_cut(one.cli, end, stuck=False, now_ms=RECORDED_MS).tokens == tokens
 
 
-def test_what_is_on_standard_error_is_no_answer() -> None:
+def test_text_on_standard_error_is_not_an_answer() -> None:
     one = transcript("gemini-0.61.0/ok")
     end = replace(one.end, stdout="", stderr=one.end.stdout)
     assert read_session(one.cli, one.role, end, RECORDED_MS).failure is UNREADABLE
@@ -234,7 +234,7 @@ def test_tokens_are_all_input_and_output_and_the_model_is_read(
     assert reading.models == models
 
 
-def test_the_tokens_of_each_model_are_read_where_a_cli_reports_them() -> None:
+def test_the_tokens_of_each_model_are_read_if_a_cli_reports_them() -> None:
     one = transcript("gemini-0.61.0/ok")
     used = read_session(one.cli, one.role, one.end, RECORDED_MS).by_model
     figures = {model: (each.tokens, each.cached_tokens, each.output_tokens) for model, each in used.items()}

@@ -1,4 +1,4 @@
-"""Each sign of provider and start-up trouble, and the waits that providers ask for."""
+"""Each sign of provider and startup trouble, and the waits that providers request."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_the_text_is_one_line_that_a_user_can_read() -> None:
         ("overloaded", None),
     ],
 )
-def test_a_wait_that_is_asked_for_is_read_in_seconds(text: str, wait_s: float | None) -> None:
+def test_a_requested_wait_is_read_in_seconds(text: str, wait_s: float | None) -> None:
     assert wait_asked_for(text, NOW_MS) == (pytest.approx(wait_s) if wait_s is not None else None)
 
 
@@ -182,7 +182,7 @@ def test_a_wait_that_is_asked_for_is_read_in_seconds(text: str, wait_s: float | 
         (f"usage limit reached|{NOW_MS // 1000 - 50}", 0.0),
     ],
 )
-def test_a_reset_that_is_named_as_a_moment_becomes_a_wait(text: str, hours: float | None) -> None:
+def test_a_reset_given_as_a_moment_becomes_a_wait(text: str, hours: float | None) -> None:
     # Clock times without a zone are the machine's, which is an hour ahead of UTC here.
     local = timezone(timedelta(hours=1))
     wait = wait_asked_for(text, NOW_MS, local=local)
@@ -192,11 +192,11 @@ def test_a_reset_that_is_named_as_a_moment_becomes_a_wait(text: str, hours: floa
         assert wait == pytest.approx(hours * HOUR_S + RESET_MARGIN_S)
 
 
-def test_a_date_without_a_year_that_has_passed_is_next_years_and_capped() -> None:
+def test_a_past_date_without_a_year_is_next_years_and_capped() -> None:
     assert wait_asked_for("resets Jan 2, 5pm (UTC)", NOW_MS) == MAX_WAIT_S
 
 
-def test_only_trouble_that_passes_by_itself_names_a_wait() -> None:
+def test_only_trouble_that_passes_by_itself_has_a_wait() -> None:
     hard = find_trouble(AMPLIFIER, "insufficient_quota, retry after 20s", NOW_MS)
     soft = find_trouble(AMPLIFIER, "rate_limit_error, retry after 20s", NOW_MS)
     assert hard is not None
@@ -207,6 +207,6 @@ def test_only_trouble_that_passes_by_itself_names_a_wait() -> None:
 
 @pytest.mark.parametrize(("seconds_ago", "expected_s"), [(1, 0.0), (59, 0.0), (119, 0.0), (121, 24 * HOUR_S - 121)])
 def test_a_time_of_day_that_has_just_passed_is_not_tomorrows(seconds_ago: int, expected_s: float) -> None:
-    # Claude Code cuts the moment to the minute, so the first attempt after a window may still be refused.
+    # Claude Code truncates the moment to the minute, so the first attempt after a window may still be refused.
     now_ms = NOW_MS + seconds_ago * 1000
     assert wait_asked_for("You've hit your limit · resets 12:00pm (UTC)", now_ms) == expected_s + RESET_MARGIN_S

@@ -52,7 +52,7 @@ def response(**usage: object) -> dict[str, object]:
     return {"ts": BEGAN, "event": "llm:response", "data": {"usage": usage}}
 
 
-def test_usage_is_summed_over_the_session_and_all_that_it_delegated(home: Home) -> None:
+def test_usage_is_summed_over_the_session_and_everything_that_it_delegated(home: Home) -> None:
     home.write(ROOT, start(), response(total_tokens=10, cost_usd=0.5), response(input_tokens=3, output_tokens=4))
     child, grandchild, stranger = "0-1_foundation-explorer", "1-2_x", "0-9_y"
     home.write(child, start(ROOT), response(total_tokens=100, cost_usd="0.25"))
@@ -97,19 +97,19 @@ def test_a_record_that_the_logger_wrote_twice_counts_once(home: Home) -> None:
     assert home.usage() == Usage(tokens=20, cached_tokens=8)
 
 
-def test_the_half_line_of_a_killed_session_is_passed_over(home: Home) -> None:
+def test_an_incomplete_last_line_of_a_killed_session_is_skipped(home: Home) -> None:
     half = '{"event": "llm:response", "data": {"usage": {"total_to'
     home.write(ROOT, start(), response(total_tokens=10), "no json\n", half)
     assert home.usage().tokens == 10
 
 
-def test_events_of_a_session_that_began_since_then_are_the_sign_of_progress(home: Home) -> None:
+def test_events_of_sessions_that_began_since_then_are_the_sign_of_progress(home: Home) -> None:
     def size() -> int | None:
         return events_size(AMPLIFIER, env=home.env, cwd=home.cwd, started_ms=BEGAN_S * 1000)
 
     assert size() is None
     home.write("old", start(), at_s=BEGAN_S - 60)
-    assert size() is None, "an old session is no progress"
+    assert size() is None, "an old session is not progress"
     home.write(ROOT, start(), at_s=BEGAN_S + 5)
     first = size()
     assert first
@@ -119,7 +119,7 @@ def test_events_of_a_session_that_began_since_then_are_the_sign_of_progress(home
     assert events_size(PRESETS["codex"], env=home.env, cwd=home.cwd, started_ms=0) is None
 
 
-def test_the_session_of_a_killed_run_is_found_only_when_there_is_no_doubt(home: Home) -> None:
+def test_the_session_of_a_killed_run_is_found_only_if_it_is_unambiguous(home: Home) -> None:
     def found() -> str | None:
         return find_session(AMPLIFIER, env=home.env, cwd=home.cwd, started_ms=BEGAN_S * 1000)
 

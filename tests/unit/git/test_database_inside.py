@@ -1,4 +1,4 @@
-"""A database inside a checkout: no commit takes it, and its owner reads what a clean-up would do."""
+"""A database inside a checkout: no commit includes it, and its owner reads what a clean-up would do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def add_everything(harness: Harness) -> str:
 
 @pytest.mark.parametrize("folder", [".", "a folder"])
 @pytest.mark.parametrize("name", NAMES)
-def test_commits_pass_over_it_and_all_that_belongs_to_it_and_over_nothing_else(
+def test_commits_skip_the_database_and_its_companion_files_and_nothing_else(
     harness: Harness, name: str, folder: str
 ) -> None:
     home = harness.root / folder
@@ -39,7 +39,7 @@ def test_commits_pass_over_it_and_all_that_belongs_to_it_and_over_nothing_else(
     assert add_everything(harness) != ""
 
 
-def test_what_is_ignored_already_is_not_written_again(harness: Harness) -> None:
+def test_a_file_that_is_already_ignored_is_not_added_again(harness: Harness) -> None:
     exclude = harness.root / ".git" / "info" / "exclude"
     exclude.write_text("no line end: *.log")
     keep_out_of_commits(harness.root / "tasks.db")
@@ -49,7 +49,7 @@ def test_what_is_ignored_already_is_not_written_again(harness: Harness) -> None:
     assert exclude.read_text() == once
 
 
-def test_in_a_linked_worktree_it_is_kept_out_too(harness: Harness, tmp_path: Path) -> None:
+def test_in_a_linked_worktree_it_is_skipped_too(harness: Harness, tmp_path: Path) -> None:
     linked = tmp_path / "linked"
     harness.git("worktree", "add", "-q", "-b", "other", str(linked))
     keep_out_of_commits(linked / "tasks.db")
@@ -57,7 +57,7 @@ def test_in_a_linked_worktree_it_is_kept_out_too(harness: Harness, tmp_path: Pat
     assert harness.run("status", "--porcelain", cwd=linked).stdout == ""
 
 
-def test_outside_of_any_checkout_nothing_is_done_or_said(
+def test_outside_any_checkout_nothing_is_done_or_reported(
     harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
@@ -65,7 +65,7 @@ def test_outside_of_any_checkout_nothing_is_done_or_said(
     assert danger(tmp_path / "tasks.db") is None
 
 
-def test_the_danger_is_named_with_a_place_outside(harness: Harness) -> None:
+def test_the_danger_is_reported_with_a_place_outside(harness: Harness) -> None:
     text = danger(harness.root / "tasks.db") or ""
     assert f"inside the checkout {harness.root}, where `git clean -fdx` would delete it" in text
     assert text.endswith(f"then --db {harness.root.parent}/project-tasks.db")

@@ -1,4 +1,4 @@
-"""Diffs are complete for checks, and shortened for prompts and for display."""
+"""Diffs are complete for checks, and truncated for prompts and for display."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_diff_has_text_table_and_every_path(harness: Harness) -> None:
     assert changes.stat() == "M a.txt +1 -1\n1 files changed, 1 lines added, 1 deleted"
 
 
-def test_the_same_comparison_is_made_once_and_again_after_another(harness: Harness) -> None:
+def test_the_same_comparison_is_computed_once_until_another_is_made(harness: Harness) -> None:
     asked: list[str] = []
 
     def counted(command: Sequence[str], **how: Any) -> Completed:
@@ -72,7 +72,7 @@ def test_a_rename_is_two_entries(harness: Harness) -> None:
     assert entries[0].old_sha == harness.sha(f"{harness.base}:move.txt")
 
 
-def test_a_long_diff_is_cut_behind_a_line_and_its_table_is_whole(harness: Harness) -> None:
+def test_a_long_diff_is_truncated_after_a_line_and_its_table_is_complete(harness: Harness) -> None:
     head = harness.commit({f"f{n}": "line\n" * 1000 for n in range(50)})
     changes = diff(harness.repo.git, harness.base, head, limit_bytes=10_000)
     assert changes.truncated
@@ -82,7 +82,7 @@ def test_a_long_diff_is_cut_behind_a_line_and_its_table_is_whole(harness: Harnes
     assert "… and 40 more files" in changes.stat(lines=10)
 
 
-def test_a_change_of_nothing_is_empty(harness: Harness) -> None:
+def test_a_commit_without_changes_has_an_empty_diff(harness: Harness) -> None:
     changes = diff(harness.repo.git, harness.base, harness.base)
     assert (changes.files, changes.text, changes.truncated) == ((), "", False)
 
@@ -125,16 +125,16 @@ def test_a_link_and_a_submodule_are_distinguished_from_files(harness: Harness) -
         ("src/[", "src/[", True),
     ],
 )
-def test_globs_cover_what_the_dispatch_thinks_they_do(path: str, pattern: str, covered: bool) -> None:
+def test_globs_cover_the_expected_paths(path: str, pattern: str, covered: bool) -> None:
     assert (outside([path], [pattern]) == ()) is covered
 
 
-def test_globs_of_a_sub_folder_project_are_from_there_on(harness: Harness) -> None:
+def test_globs_of_a_project_in_a_subfolder_start_there(harness: Harness) -> None:
     paths = ["app/src/a.py", "src/a.py", "app/b"]
     assert outside(paths, ["src/**"], prefix="app") == ("src/a.py", "app/b")
 
 
-def test_no_pattern_covers_nothing() -> None:
+def test_without_patterns_nothing_matches() -> None:
     assert outside(["a"], []) == ("a",)
 
 
@@ -150,7 +150,7 @@ def test_added_conflict_markers_are_found_with_their_lines(harness: Harness) -> 
     }
 
 
-def test_headings_old_markers_and_binary_files_are_no_conflicts(harness: Harness) -> None:
+def test_headings_old_markers_and_binary_files_are_not_conflicts(harness: Harness) -> None:
     base = harness.commit({"manual.txt": CONFLICT})
     head = harness.commit(
         {
@@ -178,14 +178,14 @@ def test_a_path_that_looks_like_a_pattern_is_taken_literally(harness: Harness) -
     ],
     ids=["plain", "a marker", "more text than is kept"],
 )
-def test_the_text_of_a_change_says_whether_markers_have_to_be_looked_for(
+def test_the_text_of_a_change_says_whether_markers_must_be_searched(
     harness: Harness, files: dict[str, str], expected: bool
 ) -> None:
     head = harness.commit(files)
     assert may_have_markers(diff(harness.repo.git, harness.base, head)) is expected
 
 
-def test_a_renamed_file_is_looked_through_for_markers(harness: Harness) -> None:
+def test_a_renamed_file_is_searched_for_markers(harness: Harness) -> None:
     base = harness.commit({"b.txt": "x\n" * 40})
     harness.git("mv", "b.txt", "c.txt")
     assert may_have_markers(diff(harness.repo.git, base, harness.commit({})))

@@ -1,4 +1,4 @@
-"""Repositories inside a worktree: made ones are work, cloned ones are not, and nothing goes unsaid."""
+"""Repositories inside a worktree: created ones are work, cloned ones are not, and nothing goes unreported."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def bench(tmp_path: Path) -> Bench:
 
 
 @pytest.mark.parametrize("committed", [False, True])
-def test_a_repository_that_the_agent_made_inside_goes_in_file_by_file(bench: Bench, committed: bool) -> None:
-    """`git add` takes it as a bare commit id, or fails over it altogether."""
+def test_a_repository_that_the_agent_created_inside_is_committed_file_by_file(bench: Bench, committed: bool) -> None:
+    """`git add` would add it as a bare commit id, or fail on it altogether."""
     inner = bench.at / "app"
     inner.mkdir()
     bench.git("init", "-q", cwd=inner)
@@ -38,7 +38,7 @@ def test_a_repository_that_the_agent_made_inside_goes_in_file_by_file(bench: Ben
     assert again.head_sha == snapshot.head_sha
 
 
-def test_a_clone_and_a_worktree_inside_stay_out_and_are_named(bench: Bench) -> None:
+def test_a_clone_and_a_worktree_inside_are_left_out_and_named(bench: Bench) -> None:
     bench.agent("clone", "-q", str(bench.root), "vendor/lib")
     bench.agent("worktree", "add", "-q", "-b", "theirs", "wt")
     bench.write({"b": "1"}, at=bench.at)
@@ -46,10 +46,10 @@ def test_a_clone_and_a_worktree_inside_stay_out_and_are_named(bench: Bench) -> N
     assert sorted((one.path, one.taken) for one in snapshot.embedded) == [("vendor/lib", False), ("wt", False)]
     assert bench.files(snapshot.head_sha) == (".gitignore", "a.txt", "b")
     bench.open("t")
-    assert (bench.at / "vendor" / "lib" / "a.txt").exists(), "a clone with commits of its own was deleted"
+    assert (bench.at / "vendor" / "lib" / "a.txt").exists(), "a clone with its own commits was deleted"
 
 
-def test_a_submodule_that_the_agent_added_is_one(tmp_path: Path) -> None:
+def test_a_submodule_that_the_agent_added_is_committed_as_one(tmp_path: Path) -> None:
     bench, other = Bench(tmp_path / "bench"), Harness(tmp_path / "other")
     bench.agent("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other.root), "sub")
     snapshot = bench.snap()
@@ -58,7 +58,7 @@ def test_a_submodule_that_the_agent_added_is_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["garbage", "gitdir: /nowhere/at/all\n"])
-def test_a_broken_link_to_a_repository_inside_keeps_nothing_else_out(bench: Bench, content: str) -> None:
+def test_a_broken_link_to_a_repository_inside_excludes_nothing_else(bench: Bench, content: str) -> None:
     bench.write({"sub/.git": content, "sub/x": "1", "good": "1"}, at=bench.at)
     assert "good" in bench.files(bench.snap().head_sha)
     bench.open("t")

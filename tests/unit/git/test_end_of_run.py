@@ -1,4 +1,4 @@
-"""What happens at the end of a run, and what must not have happened meanwhile."""
+"""What happens at the end of a run, and what must not have happened before."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(tmp_path: Path) -> Run:
     return Run(tmp_path)
 
 
-def test_a_clean_checkout_is_brought_forward_with_its_files(run: Run) -> None:
+def test_a_clean_checkout_is_moved_forward_with_its_files(run: Run) -> None:
     tip = run.land("t", {"b": "1", "a.txt": "new\n"})
     result = land_into(run.integration, "main")
     assert (result.merge.kind, result.merge.new, result.checkout) == (MergeKind.FAST_FORWARD, tip, run.root)
@@ -37,7 +37,7 @@ def test_a_clean_checkout_is_brought_forward_with_its_files(run: Run) -> None:
     assert land_into(run.integration, "main").merge.kind is MergeKind.CONTAINED
 
 
-def test_own_commits_of_the_user_are_merged(run: Run) -> None:
+def test_the_users_own_commits_are_merged(run: Run) -> None:
     run.land("t", {"b": "1"})
     mine = run.commit({"mine": "1"})
     result = land_into(run.integration, "main")
@@ -47,7 +47,7 @@ def test_own_commits_of_the_user_are_merged(run: Run) -> None:
     assert run.git("status", "--porcelain") == ""
 
 
-def test_a_branch_that_no_checkout_has_is_just_moved(run: Run) -> None:
+def test_a_branch_without_a_checkout_is_just_moved(run: Run) -> None:
     run.git("branch", "release")
     tip = run.land("t", {"b": "1"})
     before = everything(run.root)
@@ -80,7 +80,7 @@ def test_a_dirty_checkout_is_refused_and_left_alone(run: Run, dirt: str) -> None
     assert everything(run.root) == before
 
 
-def test_an_untracked_file_in_the_way_is_refused_and_left_alone(run: Run) -> None:
+def test_an_untracked_file_that_would_be_overwritten_is_refused_and_left_alone(run: Run) -> None:
     run.land("t", {"b": "theirs"})
     run.write({"b": "mine", "harmless": "1"})
     with pytest.raises(DirtyCheckout, match="would be overwritten") as caught:
@@ -110,7 +110,7 @@ def test_a_checkout_on_an_unmounted_disk_is_refused(run: Run) -> None:
         land_into(run.integration, "far")
 
 
-def test_a_branch_that_is_not_there_is_said_so_with_the_nearest_of_the_users_own(run: Run) -> None:
+def test_a_missing_branch_is_reported_with_the_nearest_of_the_users_own(run: Run) -> None:
     run.git("branch", "release/2")
     for typed, hint in (
         ("mian", 'did you mean "main"?'),
@@ -129,7 +129,7 @@ def test_a_branch_that_is_not_there_is_said_so_with_the_nearest_of_the_users_own
 
 
 def test_nothing_we_do_touches_the_users_checkout(run: Run) -> None:
-    """Byte for byte, times included: index, HEAD, branches, settings and files; a dirty one too."""
+    """Byte for byte, times included: index, HEAD, branches, settings and files; also with uncommitted changes."""
     run.git("remote", "add", "origin", "https://example.invalid/x.git")
     run.write({"a.txt": "being edited", "untracked": "1", "staged": "1"})
     run.git("add", "staged")
@@ -153,7 +153,7 @@ def test_nothing_we_do_touches_the_users_checkout(run: Run) -> None:
     assert not leak(mark, fingerprint(run.repo))
 
 
-def test_looking_for_leaks_writes_nothing_although_file_times_are_stale(run: Run) -> None:
+def test_checking_for_leaks_writes_nothing_although_file_times_are_stale(run: Run) -> None:
     run.write({"a.txt": (run.root / "a.txt").read_text()})
     before = everything(run.root)
     assert fingerprint(run.repo).paths.keys() == {".git/config"}
@@ -183,7 +183,7 @@ def test_a_commit_and_a_setting_in_the_users_checkout_are_leaks(run: Run) -> Non
     assert (found.paths, found.head_moved) == ((".git/config",), True)
 
 
-def test_our_own_files_in_the_project_are_no_leaks(run: Run) -> None:
+def test_our_own_files_in_the_project_are_not_leaks(run: Run) -> None:
     ours = [run.root / "tasks.db", run.root / "tasks.db.swarm"]
     before = fingerprint(run.repo, ignore=ours)
     run.write({"tasks.db": "1", "tasks.db-wal": "1", "tasks.db.swarm/logs/x": "1", "tasks.dbx": "1"})
@@ -231,7 +231,7 @@ def test_earlier_heads_that_did_not_land_outlive_their_branch(run: Run) -> None:
     assert run.refs()[f"refs/swarm/kept/t/{first}"] == first
 
 
-def test_what_a_user_gives_up_goes_whole(run: Run) -> None:
+def test_discarded_work_is_removed_completely(run: Run) -> None:
     run.work("t", {"b": "1"})
     assert run.prune(forced=["t"]) == {"t": None}
     assert not run.trees.path_of("t").exists()

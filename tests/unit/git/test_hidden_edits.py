@@ -1,4 +1,4 @@
-"""Edits that a flag in the index hides from git are work; what a sparse checkout leaves out is no deletion."""
+"""Edits that an index flag hides from git are work; files left out by a sparse checkout are no deletions."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_next_attempt_finds_no_flag_and_its_files_as_committed(bench: Bench,
 
 
 @pytest.mark.parametrize("flag", FLAGS)
-def test_what_a_validator_writes_under_a_flag_is_undone(bench: Bench, flag: str) -> None:
+def test_files_that_a_validator_writes_under_a_flag_are_restored(bench: Bench, flag: str) -> None:
     head = bench.commit({"a.txt": "work\n"}, at=bench.at)
     bench.agent("update-index", flag, "a.txt")
     bench.write({"a.txt": "by the validator\n"}, at=bench.at)
@@ -72,7 +72,7 @@ def test_a_sparse_checkout_deletes_nothing_and_its_work_is_committed(bench: Benc
     assert bench.show(f"{head}:other/d.txt") == "outside\n"
 
 
-def test_a_sparse_checkout_stays_one_for_the_next_attempt(bench: Bench) -> None:
+def test_a_sparse_checkout_stays_sparse_for_the_next_attempt(bench: Bench) -> None:
     bench.agent("sparse-checkout", "set", "deep")
     bench.agent("update-index", "--assume-unchanged", "deep/c.txt")
     bench.write({"deep/c.txt": "edited\n"}, at=bench.at)
@@ -93,7 +93,7 @@ def test_a_sparse_checkout_without_a_usable_index_deletes_nothing(bench: Bench, 
     assert bench.show(f"{head}:deep/c.txt") == "edited\n"
 
 
-def test_a_flag_on_a_file_that_is_gone_is_no_deletion(bench: Bench) -> None:
+def test_a_flag_on_a_missing_file_is_no_deletion(bench: Bench) -> None:
     bench.agent("update-index", "--skip-worktree", "a.txt")
     (bench.at / "a.txt").unlink()
     assert bench.snap().created is False

@@ -1,4 +1,4 @@
-"""Worktrees do not fall away because git cannot read the repository at the moment; the refusal repairs it."""
+"""Worktrees are not silently dropped because git cannot read the repository; the refusal names the repair."""
 
 from __future__ import annotations
 
@@ -114,12 +114,12 @@ def test_another_users_repository_is_refused_with_the_command_that_trusts_it(
     assert f"--add safe.directory {shlex.quote(str(harness.root))}" in (caught.value.hint or "")
 
 
-def test_without_a_repository_in_sight_auto_means_none(tmp_path: Path) -> None:
+def test_without_a_visible_repository_auto_means_none(tmp_path: Path) -> None:
     decided = decide(settings_for(tmp_path))
     assert (decided.repository, decided.because) == (None, None)
 
 
-def test_an_empty_mark_in_a_folder_above_is_no_repository(tmp_path: Path) -> None:
+def test_an_empty_git_folder_above_is_no_repository(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / "project").mkdir()
     assert decide(settings_for(tmp_path / "project")).because is None

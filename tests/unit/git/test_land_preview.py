@@ -28,7 +28,7 @@ def seen_by(preview: Preview) -> tuple[MergeKind, str | None]:
 
 
 def the_same_refusal(run: Run, branch: str = "main") -> str:
-    """What the preview announces; landing refuses with the same words."""
+    """What the preview announces; landing refuses with the same message."""
     announced = land_preview(run.integration, branch).refusal
     assert announced is not None
     with pytest.raises((DirtyCheckout, StateError)) as refused:
@@ -42,7 +42,7 @@ def all_files(root: Path) -> dict[str, tuple[int, bytes]]:
     return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in found if not path.is_symlink()}
 
 
-def test_it_shows_commits_files_and_how(run: Run) -> None:
+def test_it_shows_the_commits_the_files_and_the_method(run: Run) -> None:
     first = run.land("a", {"b.txt": "1\n2\n"})
     second = run.land("c", {"a.txt": "one\n"})
     preview = land_preview(run.integration, "main")
@@ -51,7 +51,7 @@ def test_it_shows_commits_files_and_how(run: Run) -> None:
         (second, "c", "Land c: n"),
         (first, "a", "Land a: n"),
     ]
-    assert preview.commit_count == 4, "with the work of each task"
+    assert preview.commit_count == 4, "including the work of each task"
     assert [(f.path, f.change, f.added, f.deleted) for f in preview.files] == [
         ("a.txt", Change.MODIFIED, 0, 2),
         ("b.txt", Change.ADDED, 2, 0),
@@ -74,7 +74,7 @@ def test_a_branch_that_has_everything_gets_nothing(run: Run) -> None:
     assert (seen_by(preview), preview.commits, preview.files) == ((MergeKind.CONTAINED, None), (), ())
 
 
-def test_conflicts_are_announced_by_their_files(run: Run) -> None:
+def test_conflicts_are_announced_with_their_files(run: Run) -> None:
     run.land("a", {"a.txt": "swarm\n"})
     run.commit({"a.txt": "mine\n"})
     kind, message = seen_by(land_preview(run.integration, "main"))
@@ -82,20 +82,20 @@ def test_conflicts_are_announced_by_their_files(run: Run) -> None:
     assert message == "swarm/integration and main are in conflict: a.txt"
 
 
-def test_a_checkout_with_changes_is_refused_by_their_names(run: Run) -> None:
+def test_a_checkout_with_changes_is_refused_with_the_changed_files(run: Run) -> None:
     run.land("a", {"b.txt": "1"})
     run.write({"a.txt": "mine\n"})
     assert "has changes that are not committed: a.txt" in the_same_refusal(run)
 
 
-def test_files_of_yours_that_landing_would_overwrite_are_found(run: Run) -> None:
+def test_your_files_that_landing_would_overwrite_are_found(run: Run) -> None:
     run.land("a", {"b.txt": "1"})
     run.write({"b.txt": "mine\n"})
     assert the_same_refusal(run) == f"{run.root} has files that would be overwritten: b.txt"
 
 
 def land_by_git(run: Run, *commands: tuple[str, ...], files: dict[str, str]) -> None:
-    """Land work that `git add --force` and other commands have staged, so that it may hold ignored files."""
+    """Land work staged with `git add --force` and other commands, so that it may contain ignored files."""
     tip = str(run.integration.tip())
     opened = run.open("a", tip)
     for command in commands:
@@ -122,7 +122,7 @@ def ignore(run: Run, *patterns: str) -> None:
         ("elsewhere", "build/out", None),
     ],
 )
-def test_ignored_files_of_yours_are_never_overwritten(run: Run, yours: str, theirs: str, named: str | None) -> None:
+def test_your_ignored_files_are_never_overwritten(run: Run, yours: str, theirs: str, named: str | None) -> None:
     ignore(run, ".env", "build")
     land_by_git(run, files={theirs: "theirs\n"})
     run.write({yours: "mine\n"})
@@ -135,7 +135,7 @@ def test_ignored_files_of_yours_are_never_overwritten(run: Run, yours: str, thei
     assert (run.root / yours).read_text() == "mine\n"
 
 
-def test_an_ignored_link_of_yours_is_not_replaced_by_a_folder(run: Run) -> None:
+def test_your_ignored_link_is_not_replaced_by_a_folder(run: Run) -> None:
     ignore(run, "build")
     land_by_git(run, files={"build/out": "theirs\n"})
     (run.root / "build").symlink_to(run.folder)
@@ -143,7 +143,7 @@ def test_an_ignored_link_of_yours_is_not_replaced_by_a_folder(run: Run) -> None:
     assert (run.root / "build").is_symlink()
 
 
-def test_a_file_that_became_a_folder_and_back_is_no_file_of_yours(run: Run) -> None:
+def test_a_file_that_became_a_folder_and_back_is_not_one_of_yours(run: Run) -> None:
     land_by_git(run, ("rm", "-q", "a.txt"), files={"a.txt/inner": "1\n"})
     assert land_preview(run.integration, "main").refusal is None
     there = land_into(run.integration, "main").merge
@@ -153,7 +153,7 @@ def test_a_file_that_became_a_folder_and_back_is_no_file_of_yours(run: Run) -> N
     assert (there.kind, (run.root / "a.txt").read_text()) == (MergeKind.FAST_FORWARD, "one\ntwo\nthree\n")
 
 
-def test_an_unfinished_merge_of_yours_is_refused(run: Run) -> None:
+def test_your_unfinished_merge_is_refused(run: Run) -> None:
     run.land("a", {"b.txt": "1"})
     (run.root / ".git" / "MERGE_HEAD").write_text(run.base)
     assert "in the middle of a merge, rebase or bisect" in the_same_refusal(run)
@@ -167,7 +167,7 @@ def test_a_branch_without_a_checkout_needs_none(run: Run) -> None:
     assert (seen_by(preview), preview.checkout) == ((MergeKind.FAST_FORWARD, None), None)
 
 
-def test_commits_are_bounded_and_counted(run: Run) -> None:
+def test_commits_are_limited_and_counted(run: Run) -> None:
     tip = str(run.integration.tip())
     tree = run.sha(f"{tip}^{{tree}}")
     for number in range(MAX_COMMITS + 5):
@@ -196,7 +196,7 @@ def test_titles_with_tabs_and_bytes_that_are_no_text_are_read(run: Run) -> None:
     assert arriving.title.startswith("tab\there")
 
 
-def test_a_branch_that_is_not_there_is_reported(run: Run) -> None:
+def test_a_missing_branch_is_reported(run: Run) -> None:
     with pytest.raises(NotFound, match="no branch nope"):
         land_preview(run.integration, "nope")
 
@@ -208,7 +208,7 @@ def test_the_branches_offered_are_yours(run: Run) -> None:
 
 
 @pytest.mark.parametrize("branch", ["swarm/task/a", "swarm/integration", "lands/here"])
-def test_the_branches_of_the_swarm_are_not_landed_into(run: Run, branch: str) -> None:
+def test_the_swarms_own_branches_cannot_be_landed_into(run: Run, branch: str) -> None:
     tip = run.land("a", {"b.txt": "1"})
     run.git("branch", "lands/here", tip)
     own = Integration(repository=run.repo, ref="refs/heads/lands/here")
@@ -223,7 +223,7 @@ def test_the_branches_of_the_swarm_are_not_landed_into(run: Run, branch: str) ->
     assert (run.sha(branch), branch in own_branches(own)) == (before, False)
 
 
-def test_your_own_branches_may_begin_like_those_of_the_swarm(run: Run) -> None:
+def test_your_branches_may_have_the_prefix_of_the_swarms(run: Run) -> None:
     run.git("branch", "swarm/ideas")
     tip = run.land("a", {"b.txt": "1"})
     assert "swarm/ideas" in own_branches(run.integration)
@@ -243,7 +243,7 @@ def test_a_branch_with_two_checkouts_is_refused(run: Run) -> None:
     assert run.sha("main") == merge.new
 
 
-def test_a_bisect_that_began_on_the_branch_is_in_the_middle_of_something(run: Run) -> None:
+def test_a_bisect_that_began_on_the_branch_counts_as_unfinished(run: Run) -> None:
     mine = run.commit({"mine": "1"})
     run.commit({"mine": "2"})
     run.land("a", {"b.txt": "1"})
@@ -254,7 +254,7 @@ def test_a_bisect_that_began_on_the_branch_is_in_the_middle_of_something(run: Ru
     assert land_into(run.integration, "main").checkout == run.root
 
 
-def test_commands_in_hints_quote_the_names_of_branches(run: Run) -> None:
+def test_commands_in_hints_quote_branch_names(run: Run) -> None:
     branch = "a;touch${IFS}b"
     run.git("branch", branch)
     run.land("a", {"a.txt": "swarm\n"})
@@ -285,7 +285,7 @@ def test_nothing_is_landed_into_a_branch_that_has_moved_since_the_preview(run: R
     assert run.sha("main") == mine
 
 
-def test_what_is_no_longer_on_the_integration_branch_is_not_landed(run: Run) -> None:
+def test_work_that_is_no_longer_on_the_integration_branch_is_not_landed(run: Run) -> None:
     run.land("a", {"b.txt": "1"})
     seen = land_preview(run.integration, "main").seen
     run.git("update-ref", run.integration.ref, run.base)
@@ -295,7 +295,7 @@ def test_what_is_no_longer_on_the_integration_branch_is_not_landed(run: Run) -> 
 
 
 @pytest.mark.parametrize("own", [False, True])
-def test_a_second_time_changes_nothing_and_reports_the_first(run: Run, own: bool) -> None:
+def test_a_repetition_changes_nothing_and_reports_the_first_result(run: Run, own: bool) -> None:
     run.land("a", {"b.txt": "1"})
     if own:
         run.commit({"mine": "1"})
@@ -311,18 +311,18 @@ def test_a_second_time_changes_nothing_and_reports_the_first(run: Run, own: bool
 # ───── undoing ─────
 
 
-def test_an_undo_brings_branch_and_checkout_back(run: Run) -> None:
+def test_an_undo_restores_branch_and_checkout(run: Run) -> None:
     run.land("a", {"b.txt": "1", "a.txt": "new\n"})
     run.write({"notes": "untracked"})
     merge = land_into(run.integration, "main").merge
-    for _ in range(2):  # the second time nothing is left to do
+    for _ in range(2):  # the second time there is nothing left to do
         assert move_back(run.integration, "main", new=str(merge.new), old=merge.old) == run.root
     assert run.sha("main") == run.base
     assert run.git("status", "--porcelain") == "?? notes"
     assert (run.root / "a.txt").read_text() == "one\ntwo\nthree\n"
 
 
-def test_an_undo_of_a_branch_without_checkout_moves_it_alone(run: Run) -> None:
+def test_an_undo_of_a_branch_without_a_checkout_moves_only_the_branch(run: Run) -> None:
     run.git("branch", "release")
     run.land("a", {"b.txt": "1"})
     merge = land_into(run.integration, "release").merge
@@ -330,7 +330,7 @@ def test_an_undo_of_a_branch_without_checkout_moves_it_alone(run: Run) -> None:
     assert run.sha("release") == run.base
 
 
-def test_an_undo_never_takes_later_commits_or_edits_away(run: Run) -> None:
+def test_an_undo_never_removes_later_commits_or_edits(run: Run) -> None:
     run.land("a", {"b.txt": "1"})
     merge = land_into(run.integration, "main").merge
     run.write({"a.txt": "mine\n"})
@@ -355,7 +355,7 @@ def test_an_undo_never_overwrites_a_file_that_you_created_since(run: Run, ignore
     assert move_back(run.integration, "main", new=str(merge.new), old=merge.old) == run.root
 
 
-def test_an_undo_does_not_change_which_branch_you_were_on_before(run: Run) -> None:
+def test_an_undo_does_not_change_which_branch_is_checked_out(run: Run) -> None:
     run.git("checkout", "-q", "-b", "before")
     run.git("checkout", "-q", "main")
     run.land("a", {"b.txt": "1"})
@@ -364,7 +364,7 @@ def test_an_undo_does_not_change_which_branch_you_were_on_before(run: Run) -> No
     assert run.git("rev-parse", "--abbrev-ref", "@{-1}") == "before"
 
 
-def test_an_undo_goes_back_only_to_a_commit_that_came_before(run: Run) -> None:
+def test_an_undo_accepts_only_an_earlier_commit(run: Run) -> None:
     run.land("a", {"b.txt": "1"})
     merge = land_into(run.integration, "main").merge
     elsewhere = run.git("commit-tree", f"{run.base}^{{tree}}", "-m", "unrelated")
@@ -374,7 +374,7 @@ def test_an_undo_goes_back_only_to_a_commit_that_came_before(run: Run) -> None:
 
 
 @pytest.mark.parametrize("checked_out", [False, True])
-def test_the_command_for_an_undo_does_it(run: Run, checked_out: bool) -> None:
+def test_the_printed_undo_command_works(run: Run, checked_out: bool) -> None:
     branch = "main" if checked_out else "release"
     run.git("branch", "release")
     run.land("a", {"b.txt": "1"})

@@ -1,4 +1,4 @@
-"""Landing: planned without a checkout, done by compare and swap, never under anybody's feet."""
+"""Landing: planned without a checkout, done by compare and swap, never on a branch that is checked out."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_branch_begins_at_the_users_commit_and_only_once(harness: Harness, i
     assert integration.begin(later) == harness.base
 
 
-def test_many_workers_begin_it_together(harness: Harness, integration: Integration) -> None:
+def test_many_workers_create_it_together(harness: Harness, integration: Integration) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(lambda _: integration.begin(harness.base), range(8))) == {harness.base}
 
@@ -66,7 +66,7 @@ def test_landing_is_a_commit_with_two_parents_and_its_origin(harness: Harness, i
     head = work(harness, "t", {"b": "1"})
     merge = plan(integration, head, tip)
     assert merge.kind is MergeKind.MERGED
-    assert integration.tip() == tip, "planning moved the branch"
+    assert integration.tip() == tip, "planning must not move the branch"
     assert merge.new is not None
     integration.advance(merge.new, old=tip)
     assert harness.git("rev-list", "--parents", "-n1", merge.new).split()[1:] == [tip, head]
@@ -106,7 +106,9 @@ def test_a_conflict_lists_the_paths_and_moves_nothing(harness: Harness, integrat
     assert integration.tip() == tip
 
 
-def test_deleted_here_and_changed_there_is_a_conflict_that_says_so(harness: Harness, integration: Integration) -> None:
+def test_a_path_deleted_here_and_changed_there_is_reported_as_a_conflict(
+    harness: Harness, integration: Integration
+) -> None:
     integration.begin(harness.base)
     changed = work(harness, "t1", {"a.txt": "changed\n"})
     tree = harness.open("t2")
@@ -117,9 +119,9 @@ def test_deleted_here_and_changed_there_is_a_conflict_that_says_so(harness: Harn
     assert any("modify/delete" in note for note in merge.notes)
 
 
-def test_a_bad_name_has_the_exit_code_of_a_conflict_and_is_none(harness: Harness) -> None:
+def test_an_invalid_name_has_the_exit_code_of_a_conflict_but_is_not_one(harness: Harness) -> None:
     bad = harness.run("merge-tree", "--write-tree", harness.base, "no-such-commit")
-    assert (bad.returncode, bad.stdout) == (1, ""), "git has changed what was measured"
+    assert (bad.returncode, bad.stdout) == (1, ""), "git no longer behaves as measured"
     with pytest.raises(GitFailed):
         merge_tree(harness.repo.git, harness.base, "no-such-commit")
 
@@ -131,7 +133,7 @@ def test_histories_without_a_common_commit_are_an_error_and_no_conflict(harness:
         merge_tree(harness.repo.git, harness.base, alone)
 
 
-def test_merging_goes_by_the_attributes_of_the_branch_and_not_of_the_users_index(tmp_path: Path) -> None:
+def test_merging_uses_the_attributes_of_the_branch_and_not_of_the_users_index(tmp_path: Path) -> None:
     harness = Harness(tmp_path, files={"LOG": "start\n", ".gitattributes": "LOG merge=union\n"})
     integration = Integration(repository=harness.repo)
     integration.begin(harness.base)
@@ -142,7 +144,9 @@ def test_merging_goes_by_the_attributes_of_the_branch_and_not_of_the_users_index
     assert harness.show(f"{land(integration, second)}:LOG") == "start\nfirst\nsecond\n"
 
 
-def test_a_branch_that_someone_moved_stays_and_is_reported(harness: Harness, integration: Integration) -> None:
+def test_a_branch_that_was_moved_by_others_is_left_alone_and_reported(
+    harness: Harness, integration: Integration
+) -> None:
     tip = integration.begin(harness.base)
     merge = plan(integration, work(harness, "t", {"b": "1"}), tip)
     foreign = harness.commit({"c": "1"})
@@ -154,7 +158,7 @@ def test_a_branch_that_someone_moved_stays_and_is_reported(harness: Harness, int
     assert integration.tip() == foreign
 
 
-def test_a_stale_lock_on_the_branch_is_no_move(harness: Harness, integration: Integration) -> None:
+def test_a_stale_lock_on_the_branch_does_not_count_as_a_move(harness: Harness, integration: Integration) -> None:
     tip = integration.begin(harness.base)
     merge = plan(integration, work(harness, "t", {"b": "1"}), tip)
     ref_lock(harness.repo, integration.ref).touch()
@@ -163,7 +167,7 @@ def test_a_stale_lock_on_the_branch_is_no_move(harness: Harness, integration: In
         integration.advance(merge.new, old=tip)
 
 
-def test_landing_twice_after_a_crash_is_landing_once(harness: Harness, integration: Integration) -> None:
+def test_landing_twice_after_a_crash_has_the_effect_of_landing_once(harness: Harness, integration: Integration) -> None:
     tip = integration.begin(harness.base)
     merge = plan(integration, work(harness, "t", {"b": "1"}), tip)
     assert merge.new is not None
@@ -192,8 +196,10 @@ def test_nothing_lands_on_a_branch_that_is_checked_out(harness: Harness, integra
         integration.begin(harness.base)
 
 
-def test_a_moved_branch_under_a_checkout_would_be_committed_away(harness: Harness, integration: Integration) -> None:
-    """Why landing refuses there; as measured."""
+def test_moving_a_checked_out_branch_would_let_its_next_commit_revert_the_landing(
+    harness: Harness, integration: Integration
+) -> None:
+    """Why landing refuses such a branch; as measured."""
     tip = integration.begin(harness.base)
     merge = plan(integration, work(harness, "t", {"b": "1"}), tip)
     assert merge.new is not None
@@ -205,7 +211,7 @@ def test_a_moved_branch_under_a_checkout_would_be_committed_away(harness: Harnes
     assert "b" not in harness.files("swarm/integration")
 
 
-def test_it_follows_the_user_forward(harness: Harness, integration: Integration) -> None:
+def test_it_fast_forwards_to_the_users_branch(harness: Harness, integration: Integration) -> None:
     tip = integration.begin(harness.base)
     assert integration.plan_follow("refs/heads/main", tip=tip).kind is MergeKind.CONTAINED
     newer = harness.commit({"b": "1"})
@@ -213,7 +219,7 @@ def test_it_follows_the_user_forward(harness: Harness, integration: Integration)
     assert (follow.kind, follow.new) == (MergeKind.FAST_FORWARD, newer)
 
 
-def test_it_merges_what_the_user_committed_beside_landed_work(harness: Harness, integration: Integration) -> None:
+def test_it_merges_the_users_commits_with_landed_work(harness: Harness, integration: Integration) -> None:
     integration.begin(harness.base)
     tip = land(integration, work(harness, "t", {"b": "1"}))
     harness.commit({"c": "1"})
@@ -223,7 +229,7 @@ def test_it_merges_what_the_user_committed_beside_landed_work(harness: Harness, 
     assert {"b", "c"} <= set(harness.files(follow.new))
 
 
-def test_a_users_conflicting_commit_is_reported_by_its_paths(harness: Harness, integration: Integration) -> None:
+def test_a_users_conflicting_commit_is_reported_with_its_paths(harness: Harness, integration: Integration) -> None:
     integration.begin(harness.base)
     tip = land(integration, work(harness, "t", {"a.txt": "swarm\n"}))
     harness.commit({"a.txt": "person\n"})
@@ -231,12 +237,12 @@ def test_a_users_conflicting_commit_is_reported_by_its_paths(harness: Harness, i
     assert (follow.kind, follow.conflicts) == (MergeKind.CONFLICT, ("a.txt",))
 
 
-def test_a_deleted_branch_is_not_followed_any_more(harness: Harness, integration: Integration) -> None:
+def test_a_deleted_branch_is_no_longer_followed(harness: Harness, integration: Integration) -> None:
     tip = integration.begin(harness.base)
     assert integration.plan_follow("refs/heads/gone", tip=tip).kind is MergeKind.CONTAINED
 
 
-def test_the_owner_of_a_stale_branch_gets_what_has_landed(harness: Harness, integration: Integration) -> None:
+def test_the_owner_of_a_stale_branch_gets_the_landed_work(harness: Harness, integration: Integration) -> None:
     integration.begin(harness.base)
     work(harness, "t2", {"c": "mine"})
     tip = land(integration, work(harness, "t1", {"b": "theirs"}))
@@ -258,7 +264,7 @@ def test_the_owner_of_a_conflict_keeps_the_branch_and_gets_the_list(harness: Har
     assert harness.sha("swarm/task/t2") == mine
 
 
-def test_work_on_a_file_that_others_have_renamed_is_its_own_at_the_new_path(tmp_path: Path) -> None:
+def test_work_on_a_file_that_was_renamed_meanwhile_lands_at_the_new_path(tmp_path: Path) -> None:
     text = "".join(f"line {n}\n" for n in range(20))
     harness = Harness(tmp_path, files={"old.txt": text, "b.txt": "one\ntwo\n"})
     integration = Integration(repository=harness.repo)
@@ -272,13 +278,13 @@ def test_work_on_a_file_that_others_have_renamed_is_its_own_at_the_new_path(tmp_
     assert "line 3 changed" in harness.show(f"{merge.new}:new.txt")
     known = {"base": base, "tip": tip, "merged": merge.new}
     assert unexplained_paths(harness.repo.git, head=head, **known) == ()
-    # The rename explains one path, and nothing else that is lost with it.
+    # The rename explains one path, and no other loss.
     loss = harness.git("commit-tree", f"{base}^{{tree}}", "-p", tip, "-m", "a loss")
     assert unexplained_paths(harness.repo.git, base=base, head=head, tip=tip, merged=loss) == ()
     assert unexplained_paths(harness.repo.git, base=base, head=base, tip=tip, merged=loss) == ("new.txt", "old.txt")
 
 
-def test_two_tasks_green_alone_and_clean_together_can_break_each_other(
+def test_two_tasks_that_pass_alone_and_merge_cleanly_can_break_each_other(
     harness: Harness, integration: Integration
 ) -> None:
     """Why checks run again on the merged commit when the tip has moved; as measured."""
@@ -292,7 +298,7 @@ def test_two_tasks_green_alone_and_clean_together_can_break_each_other(
     assert "import f" in harness.show(f"{tip}:use.py")
 
 
-def test_a_bare_repository_lands_by_its_attributes_too(tmp_path: Path) -> None:
+def test_a_bare_repository_also_lands_by_its_attributes(tmp_path: Path) -> None:
     harness = Harness(tmp_path, files={"deep/LOG": "start\n", "deep/.gitattributes": "LOG merge=union\n"})
     first = work(harness, "t1", {"deep/LOG": "start\nfirst\n"})
     second = work(harness, "t2", {"deep/LOG": "start\nsecond\n"})
@@ -306,7 +312,7 @@ def test_a_bare_repository_lands_by_its_attributes_too(tmp_path: Path) -> None:
     assert harness.git("show", f"{tip}:deep/LOG", cwd=tmp_path / "bare.git") == "start\nfirst\nsecond"
 
 
-def test_a_name_that_no_commit_message_can_hold_lands_anyway(harness: Harness, integration: Integration) -> None:
+def test_a_name_that_no_commit_message_can_contain_still_lands(harness: Harness, integration: Integration) -> None:
     tip = integration.begin(harness.base)
     head = work(harness, "t", {"b": "1"})
     merge = integration.plan_landing(

@@ -1,4 +1,4 @@
-"""The branch to land on: which names can be one, and how swarms that share one know each other's work."""
+"""The branch to land on: which names are allowed, and how swarms that share one recognize each other's work."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def harness(tmp_path: Path) -> Harness:
 
 
 @pytest.mark.parametrize("name", ["nightly", "swarm/integration", "team/swarm-2", "Bäume"])
-def test_a_branch_of_any_good_name_is_landed_on(harness: Harness, name: str) -> None:
+def test_any_valid_branch_name_can_be_landed_on(harness: Harness, name: str) -> None:
     integration = landing_branch(harness.repo, name)
     assert integration.begin(harness.base) == harness.sha(f"refs/heads/{name}")
 
@@ -32,7 +32,7 @@ def test_a_branch_that_cannot_be_landed_on_is_refused_as_a_setting(harness: Harn
 
 
 @pytest.mark.parametrize(("there", "wanted"), [("team", "team/night"), ("team/night/late", "team/night")])
-def test_a_branch_in_the_way_of_the_name_is_named(harness: Harness, there: str, wanted: str) -> None:
+def test_a_branch_that_blocks_the_name_is_reported(harness: Harness, there: str, wanted: str) -> None:
     harness.git("branch", there)
     with pytest.raises(ConfigError, match=f"branch {there} is in the way of {wanted}"):
         landing_branch(harness.repo, wanted)
@@ -48,7 +48,7 @@ def commit_on(harness: Harness, tip: str) -> str:
     return harness.git("commit-tree", f"{tip}^{{tree}}", "-p", tip, "-m", "work")
 
 
-def test_what_another_swarm_has_landed_is_known_and_what_a_user_wrote_is_not(harness: Harness) -> None:
+def test_work_landed_by_another_swarm_is_recognized_and_a_users_commit_is_not(harness: Harness) -> None:
     integration = Integration(repository=harness.repo)
     tip = integration.begin(harness.base)
     landed = commit_on(harness, tip)
@@ -58,7 +58,7 @@ def test_what_another_swarm_has_landed_is_known_and_what_a_user_wrote_is_not(har
     assert integration.landed_since(tip) == landed != integration.tip()
 
 
-def test_landed_work_that_was_taken_away_is_not_taken_for_progress(harness: Harness) -> None:
+def test_landed_work_that_was_removed_is_not_mistaken_for_progress(harness: Harness) -> None:
     integration = Integration(repository=harness.repo)
     tip = integration.begin(harness.base)
     ours = commit_on(harness, tip)

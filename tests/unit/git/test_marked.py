@@ -1,4 +1,4 @@
-"""Plans whose items are ticked on one side and edited on the other merge; everything else conflicts as ever."""
+"""Plans whose items are ticked on one side and edited on the other merge; everything else conflicts as usual."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Sides:
         return file.text
 
 
-def test_an_edit_beside_a_ticked_item_merges(harness: Harness) -> None:
+def test_an_edit_next_to_a_ticked_item_merges(harness: Harness) -> None:
     edited = PLAN.replace("Do 2", "Do 2 with care").replace("- [ ] T004", "- [ ] T004a New\n- [ ] T004")
     sides = Sides(harness, {PATH: ticked(PLAN, "T001", "T003")}, {PATH: edited})
     assert sides.text(sides.merge()) == ticked(edited, "T001", "T003")
@@ -102,7 +102,7 @@ def test_a_box_that_the_user_cleared_stays_clear(harness: Harness) -> None:
     assert sides.text(sides.merge()) == ticked(cleared, "T001", "T003")
 
 
-def test_a_landing_is_finished_after_the_merge_and_remembers_what_it_was_before(harness: Harness) -> None:
+def test_a_landing_is_completed_after_the_merge_and_remembers_the_state_before(harness: Harness) -> None:
     integration = Integration(repository=harness.repo)
     base = harness.commit({PATH: PLAN})
     integration.begin(base)

@@ -1,4 +1,4 @@
-"""A task's id becomes a name that git and every file system take, and no two tasks share it."""
+"""A task's id becomes a name that git and every file system accept, and no two tasks share it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_good_id_stays_as_it_is(task_id: str) -> None:
 
 
 @pytest.mark.parametrize("task_id", AWKWARD)
-def test_an_awkward_id_is_changed_into_one_that_git_takes(task_id: str) -> None:
+def test_an_awkward_id_becomes_one_that_git_accepts(task_id: str) -> None:
     safe = safe_id(task_id, ())
     assert safe != task_id
     assert safe == safe_id(task_id, ())
@@ -56,17 +56,17 @@ def test_every_id_gives_a_plain_name_within_one_folder(task_id: str) -> None:
     assert ".." not in safe
 
 
-def test_ids_that_differ_in_case_alone_get_different_names() -> None:
+def test_ids_that_differ_only_in_case_get_different_names() -> None:
     first = safe_id("Login", ())
     second = safe_id("login", (first,))
     assert (first, second.casefold() == first.casefold()) == ("Login", False)
 
 
-def test_ids_that_lose_their_difference_get_different_names() -> None:
+def test_ids_whose_difference_would_be_lost_get_different_names() -> None:
     assert safe_id("a b", ()) != safe_id("a/b", ())
 
 
-def test_a_task_called_like_the_changed_name_of_another_gets_one_of_its_own() -> None:
+def test_a_task_named_like_the_changed_name_of_another_gets_its_own() -> None:
     changed = safe_id("a b", ())
     assert safe_id(changed, (changed,)) != changed
     assert safe_id("a b", (changed,)) != changed

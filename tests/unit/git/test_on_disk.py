@@ -1,4 +1,4 @@
-"""Refs and commits read without a process: the same answers as git's, and git's own where files do not tell."""
+"""Refs and commits read without a process: the same results as git's, and git is asked if files are not enough."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def harness(tmp_path: Path) -> Harness:
 
 
 def silent(git: Git) -> Git:
-    """The same git, of which no process may start."""
+    """The same git, but it may start no process."""
 
     def refuse(*_: Any, **__: Any) -> Completed:
         raise AssertionError("a git process was started")
@@ -72,7 +72,7 @@ def test_a_worktree_reads_its_own_head_and_the_refs_of_all(harness: Harness) -> 
     ],
     ids=["packed refs", "packed objects", "a symbolic branch", "a replaced commit"],
 )
-def test_what_is_kept_otherwise_is_answered_by_git(harness: Harness, change: Callable[[Harness], object]) -> None:
+def test_anything_stored_in_another_way_is_left_to_git(harness: Harness, change: Callable[[Harness], object]) -> None:
     harness.commit({"a.txt": "2"})
     change(harness)
     git = harness.repo.git
@@ -82,7 +82,7 @@ def test_what_is_kept_otherwise_is_answered_by_git(harness: Harness, change: Cal
     assert tree_of(git, harness.sha("main")) == harness.sha("main^{tree}")
 
 
-def test_what_git_has_said_of_a_packed_commit_is_not_asked_again(harness: Harness) -> None:
+def test_the_answer_of_git_about_a_packed_commit_is_cached(harness: Harness) -> None:
     harness.git("gc", "-q")
     git, said = counted(harness.repo.git)
     tip = harness.commit({"a.txt": "2"})
@@ -91,11 +91,11 @@ def test_what_git_has_said_of_a_packed_commit_is_not_asked_again(harness: Harnes
     assert [is_contained(git, harness.base, tip) for _ in range(2)] == [True, True]
     later = harness.commit({"a.txt": "3"})
     assert is_contained(git, harness.base, later)
-    assert said == ["merge-base"], "of a commit that is packed"
+    assert said == ["merge-base"], "about a packed commit"
 
 
 @pytest.mark.parametrize("content", [b"", b"no object"], ids=["empty", "damaged"])
-def test_a_commit_that_a_power_cut_damaged_is_not_taken_for_one(harness: Harness, content: bytes) -> None:
+def test_a_commit_damaged_by_a_power_cut_is_not_accepted(harness: Harness, content: bytes) -> None:
     sha = harness.commit({"a.txt": "2"})
     stored = harness.root / ".git" / "objects" / sha[:2] / sha[2:]
     stored.chmod(0o644)
@@ -105,7 +105,7 @@ def test_a_commit_that_a_power_cut_damaged_is_not_taken_for_one(harness: Harness
     assert is_contained_on_disk(harness.repo.git, harness.base, sha) is None
 
 
-def test_a_ref_that_a_power_cut_emptied_is_left_to_git(harness: Harness) -> None:
+def test_a_ref_emptied_by_a_power_cut_is_left_to_git(harness: Harness) -> None:
     (harness.root / ".git/refs/heads/main").write_bytes(b"")
     assert ref_on_disk(harness.repo.git, "refs/heads/main") is None
 
@@ -117,7 +117,7 @@ def test_a_shallow_history_is_left_to_git(harness: Harness) -> None:
     assert not is_contained(harness.repo.git, harness.base, sha)
 
 
-def test_histories_that_part_are_compared_by_git(harness: Harness) -> None:
+def test_diverging_histories_are_compared_by_git(harness: Harness) -> None:
     one = harness.commit({"a.txt": "2"})
     harness.git("checkout", "-q", "-b", "other", harness.base)
     other = harness.commit({"b.txt": "1"})
@@ -127,7 +127,7 @@ def test_histories_that_part_are_compared_by_git(harness: Harness) -> None:
     assert said == ["merge-base", "merge-base"]
 
 
-def test_whether_a_branch_is_checked_out_costs_a_process_only_where_it_may_be(harness: Harness, tmp_path: Path) -> None:
+def test_whether_a_branch_is_checked_out_costs_a_process_only_if_it_may_be(harness: Harness, tmp_path: Path) -> None:
     repo = replace(harness.repo, git=silent(harness.repo.git))
     harness.git("branch", "free")
     assert checked_out_at(repo, "refs/heads/free") is None

@@ -1,4 +1,4 @@
-"""A container that outlives the worker which started it in a worktree: that worktree is not used while it may run."""
+"""A worktree is not used while a container that a dead worker started in it may still run."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def harness(tmp_path: Path, engine: ScriptedEngine) -> Harness:
     return harness
 
 
-def test_it_is_removed_before_the_worktree_is_used(harness: Harness, engine: ScriptedEngine) -> None:
+def test_the_container_is_removed_before_the_worktree_is_used(harness: Harness, engine: ScriptedEngine) -> None:
     with harness.trees.locked("t"):
         assert not (engine.state / "containers" / RUN.name).exists()
     asked = len(engine.calls)
     with harness.trees.locked("t"):
-        assert len(engine.calls) == asked, "it is forgotten once it is proven gone"
+        assert len(engine.calls) == asked, "the record is removed once it is proven gone"
 
 
 def test_without_proof_the_worktree_cannot_be_used_and_the_container_is_named(
@@ -64,7 +64,7 @@ def test_prune_keeps_the_worktree_until_it_is_proven_gone(
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"runner": "lost", "name": "swarm-1", "engine": "here"}'])
-def test_a_record_that_says_nothing_proves_nothing(harness: Harness, content: str) -> None:
+def test_an_empty_record_proves_nothing(harness: Harness, content: str) -> None:
     [record] = (harness.trees.root.parent / "worktree-runs").iterdir()
     record.write_text(content)
     with pytest.raises(GitError, match="a command may still run"), harness.trees.locked("t"):

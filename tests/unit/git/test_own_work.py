@@ -1,4 +1,4 @@
-"""An agent may leave any commit checked out, or an empty folder: nothing of others is deleted or reverted."""
+"""An agent may leave any commit checked out, or an empty folder: no work of others is deleted or reverted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from swarm_shared.git.snapshots.snapshot import take_snapshot
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> History:
-    """Made once, then copied: most of a test's time would go into making it."""
+    """Made once and then copied: making it takes most of the time of a test."""
     return History(tmp_path_factory.mktemp("begun"), Project(tmp_path_factory.mktemp("project")).folder)
 
 
@@ -35,7 +35,7 @@ def bench(tmp_path: Path, begun: History) -> History:
 
 @pytest.fixture
 def behind(tmp_path: Path, moved_on: History) -> History:
-    """A task beside which another one has landed."""
+    """A task during which another task has landed."""
     return moved_on.copy(tmp_path)
 
 
@@ -113,7 +113,7 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("place", sorted(ELSEWHERE))
-def test_only_the_agent_s_own_work_lands(behind: History, place: str) -> None:
+def test_only_the_agents_own_work_lands(behind: History, place: str) -> None:
     behind.play(ELSEWHERE[place])
     made = behind.seal()
     assert made.conflicts == ()
@@ -121,7 +121,7 @@ def test_only_the_agent_s_own_work_lands(behind: History, place: str) -> None:
     assert behind.change_of(behind.land(made.head_sha)) == {"note.txt": "A"}
 
 
-# A kind each.
+# One of each kind.
 SOME = (
     "an older commit, uncommitted",
     "an older commit, committed",
@@ -137,8 +137,8 @@ SOME = (
 
 
 @pytest.mark.parametrize("place", SOME)
-def test_only_the_agent_s_own_work_lands_in_a_second_attempt(bench: History, place: str) -> None:
-    """It starts from the commit that the first attempt has left, with the integration branch merged in."""
+def test_only_the_agents_own_work_lands_in_a_second_attempt(bench: History, place: str) -> None:
+    """It starts from the commit that the first attempt left, with the integration branch merged in."""
     bench.write({"earlier.txt": "1\n"}, at=bench.at)
     bench.seal()
     bench.land_another()
@@ -174,13 +174,13 @@ LOOKED_AT = {
 
 
 @pytest.mark.parametrize("place", sorted(LOOKED_AT))
-def test_looking_at_another_commit_is_no_change(bench: History, place: str) -> None:
+def test_checking_out_another_commit_is_no_change(bench: History, place: str) -> None:
     bench.play(LOOKED_AT[place])
     made = bench.seal()
     assert (made.head_sha, made.changed, made.created) == (bench.base, False, False)
 
 
-def test_work_that_does_not_fit_is_saved_and_named(bench: History) -> None:
+def test_work_that_does_not_apply_is_saved_and_named(bench: History) -> None:
     own = bench.commit({"lib.py": "by the task\n"}, at=bench.at)
     bench.agent("checkout", "-q", "main~1")
     bench.write({"lib.py": "version 1, edited\n"}, at=bench.at)
@@ -192,7 +192,7 @@ def test_work_that_does_not_fit_is_saved_and_named(bench: History) -> None:
     assert bench.refs()[f"refs/swarm/kept/t/{made.saved}"] == made.saved
 
 
-def test_commits_that_are_no_part_of_the_branch_are_kept(bench: History) -> None:
+def test_commits_outside_the_branch_are_kept(bench: History) -> None:
     bench.play(ELSEWHERE["a new branch off one that has not landed"])
     own = bench.sha("HEAD", at=bench.at)
     made = bench.seal()
@@ -200,7 +200,7 @@ def test_commits_that_are_no_part_of_the_branch_are_kept(bench: History) -> None
     assert bench.refs()[f"refs/swarm/kept/t/{own}"] == own
 
 
-def test_the_files_are_those_of_the_commit_once_it_is_looked_at(bench: History) -> None:
+def test_a_checked_out_commit_has_the_files_of_that_commit(bench: History) -> None:
     bench.play(ELSEWHERE["an older commit, uncommitted"])
     made = bench.seal()
     assert made.out_of_place
@@ -209,8 +209,8 @@ def test_the_files_are_those_of_the_commit_once_it_is_looked_at(bench: History) 
     assert (bench.at / "lib.py").exists()
 
 
-def test_a_resolved_conflict_stays_as_the_agent_has_resolved_it(bench: History) -> None:
-    """Also where it kept the file of its earlier attempt, which is then as it was when the attempt started."""
+def test_a_resolved_conflict_stays_as_the_agent_resolved_it(bench: History) -> None:
+    """Even if it kept the file of its earlier attempt, which is then the same as at the attempt's start."""
     own = bench.commit({"lib.py": "by the task\n"}, at=bench.at)
     bench.seal()
     other = bench.open("other", bench.base)
@@ -224,7 +224,7 @@ def test_a_resolved_conflict_stays_as_the_agent_has_resolved_it(bench: History) 
     assert bench.change_of(bench.land(made.head_sha)) == {"lib.py": "M"}
 
 
-def test_a_landed_edit_that_a_merge_dropped_is_put_back(bench: History) -> None:
+def test_a_landed_edit_that_a_merge_dropped_is_restored(bench: History) -> None:
     bench.commit({"lib.py": "version 2\nby the task\n"}, at=bench.at)
     other = bench.open("other", bench.base)
     bench.write({"README": "hello, edited\n", "first.txt": "1\n"}, at=other.cwd)
@@ -248,7 +248,7 @@ EMPTIED = {
 
 
 @pytest.mark.parametrize("how", sorted(EMPTIED))
-def test_an_emptied_worktree_is_an_accident(bench: History, how: str) -> None:
+def test_an_emptied_worktree_counts_as_an_accident(bench: History, how: str) -> None:
     bench.play(EMPTIED[how])
     made = bench.seal()
     assert (made.head_sha, made.changed, made.emptied) == (bench.base, False, True)
@@ -258,14 +258,14 @@ def test_an_emptied_worktree_is_an_accident(bench: History, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", sorted(EMPTIED))
-def test_what_was_committed_before_the_worktree_was_emptied_is_kept(bench: History, how: str) -> None:
+def test_commits_made_before_the_worktree_was_emptied_are_kept(bench: History, how: str) -> None:
     own = bench.commit({"own.txt": "1\n"}, at=bench.at)
     bench.play(EMPTIED[how])
     made = bench.seal()
     assert (made.head_sha, made.emptied) == (own, True)
 
 
-def test_most_files_missing_is_no_deletion_and_other_edits_are_kept(bench: History) -> None:
+def test_if_most_files_are_missing_they_are_not_deletions_and_other_edits_are_kept(bench: History) -> None:
     bench.play(f"rm module*.py old.txt; {NOTE}")
     made = bench.seal()
     assert made.vanished == ("module0.py", "module1.py", "module2.py", "old.txt")
@@ -273,7 +273,7 @@ def test_most_files_missing_is_no_deletion_and_other_edits_are_kept(bench: Histo
     assert bench.change_of(bench.land(made.head_sha)) == {"note.txt": "A"}
 
 
-def test_most_files_deleted_by_a_commit_of_the_agent_s_own_are_deleted(bench: History) -> None:
+def test_a_commit_of_the_agent_that_deletes_most_files_is_kept(bench: History) -> None:
     bench.play("git rm -q module*.py old.txt && git commit -q -m 'delete the old modules'")
     made = bench.seal()
     assert made.vanished == ()
@@ -287,7 +287,7 @@ def test_a_few_deleted_files_are_deleted(bench: History) -> None:
     assert bench.change_of(bench.land(made.head_sha)) == {"module0.py": "D", "old.txt": "D"}
 
 
-def test_files_that_were_moved_are_not_missing(bench: History) -> None:
+def test_moved_files_do_not_count_as_missing(bench: History) -> None:
     big = "".join(f"line {number}\n" for number in range(20))
     bench.tree = bench.open("t", bench.dated_commit({f"module{number}.py": f"{big}{number}\n" for number in range(3)}))
     bench.play("mkdir src; mv *.py old.txt src; echo edited >> src/module0.py")
@@ -304,7 +304,7 @@ def test_without_its_link_to_git_a_worktree_deletes_nothing(bench: History) -> N
     assert bench.change_of(bench.land(made.head_sha)) == {"note.txt": "A"}
 
 
-def test_the_only_file_of_a_project_can_be_replaced_and_not_vanish(tmp_path: Path) -> None:
+def test_the_only_file_of_a_project_can_be_replaced_but_not_vanish(tmp_path: Path) -> None:
     bench = Bench(tmp_path, files={"README": "hello\n"})
     (bench.at / "README").unlink()
     assert (bench.snap().head_sha, bench.snap().emptied) == (bench.base, True)
@@ -313,7 +313,7 @@ def test_the_only_file_of_a_project_can_be_replaced_and_not_vanish(tmp_path: Pat
     assert (bench.files(made.head_sha), made.vanished) == (("README.md",), ())
 
 
-def test_emptying_the_project_s_folder_counts_like_emptying_the_checkout(tmp_path: Path) -> None:
+def test_emptying_the_projects_folder_counts_like_emptying_the_checkout(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {f"other/{number}": f"{number}\n" for number in range(9)}
     bench = Bench(tmp_path, files={**files, "api/one.py": "1\n", "api/two.py": "2\n"}, below="api")
     shutil.rmtree(bench.at)
@@ -323,7 +323,7 @@ def test_emptying_the_project_s_folder_counts_like_emptying_the_checkout(tmp_pat
 
 
 def test_the_start_of_an_attempt_is_recorded_for_work_of_the_same_second(bench: History) -> None:
-    """Commit dates are whole seconds: one of the second in which the attempt began is the agent's."""
+    """Commit dates are in whole seconds: a commit of the second in which the attempt began is the agent's."""
     start = bench.tree.checkout.start()
     assert start is not None
     assert (start.sha, start.base_sha) == (bench.base, bench.base)

@@ -1,4 +1,4 @@
-"""What an agent has made read-only hinders neither a commit, a retry nor a removal; all as an ordinary user."""
+"""Files and folders that an agent made read-only prevent no commit, retry or removal; all as an ordinary user."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MODES = [0o555, 0o000, 0o111, 0o444, 0o200]
 
 @pytest.mark.parametrize("mode", MODES, ids=oct)
 @pytest.mark.parametrize("where", ["out", "dist"], ids=["ignored", "tracked"])
-def test_a_worktree_with_folders_that_were_closed_is_pruned_whole(mode: int, where: str) -> None:
+def test_a_worktree_with_read_only_folders_is_pruned_completely(mode: int, where: str) -> None:
     def work(folder: Path) -> None:
         harness = Harness(folder)
         landed = Integration(repository=harness.repo)
@@ -51,7 +51,7 @@ def test_a_worktree_with_folders_that_were_closed_is_pruned_whole(mode: int, whe
 
 
 @pytest.mark.parametrize("mode", MODES, ids=oct)
-def test_work_in_a_folder_that_was_closed_is_committed_and_the_retry_can_write_there(mode: int) -> None:
+def test_work_in_a_read_only_folder_is_committed_and_the_retry_can_write_there(mode: int) -> None:
     def work(folder: Path) -> None:
         harness = Harness(folder)
         tree = harness.open("t")
@@ -72,7 +72,7 @@ def make_closed_again(folder: Path, mode: int) -> None:
         path.chmod(mode)
 
 
-def test_what_a_check_closed_in_the_landing_worktree_is_reset(tmp_path: Path) -> None:
+def test_folders_made_read_only_by_a_check_in_the_landing_worktree_are_reset(tmp_path: Path) -> None:
     def work(folder: Path) -> None:
         harness = Harness(folder)
         path = folder / "state" / "landing"
@@ -87,7 +87,7 @@ def test_what_a_check_closed_in_the_landing_worktree_is_reset(tmp_path: Path) ->
     as_ordinary_user(work)
 
 
-def test_permissions_outside_stay_as_they_are() -> None:
+def test_permissions_outside_are_unchanged() -> None:
     def work(folder: Path) -> None:
         outside, inside = folder / "outside", folder / "inside"
         closed(outside, 0o555)
@@ -103,7 +103,7 @@ def test_permissions_outside_stay_as_they_are() -> None:
     as_ordinary_user(work)
 
 
-def test_what_cannot_be_deleted_is_not_called_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_deleted_is_not_reported_as_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     def work(folder: Path) -> None:
         harness = Harness(folder)
         landed = Integration(repository=harness.repo)
@@ -124,7 +124,7 @@ def test_what_cannot_be_deleted_is_not_called_removed(monkeypatch: pytest.Monkey
     as_ordinary_user(work)
 
 
-def test_a_folder_that_git_has_forgotten_is_not_called_removed(tmp_path: Path) -> None:
+def test_a_folder_that_git_no_longer_knows_is_not_reported_as_removed(tmp_path: Path) -> None:
     harness = Harness(tmp_path)
     path = harness.open("t").checkout.path
     harness.git("worktree", "remove", "--force", str(path))

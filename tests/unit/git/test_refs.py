@@ -1,4 +1,4 @@
-"""Refs move only from the value we know; a locked ref is not taken for a moved one."""
+"""Refs move only from the value we know; a locked ref is not mistaken for a moved one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def second(harness: Harness) -> str:
     return harness.sha("main")
 
 
-def test_a_ref_is_made_moved_and_deleted(harness: Harness) -> None:
+def test_a_ref_is_created_moved_and_deleted(harness: Harness) -> None:
     git = harness.repo.git
     move_ref(git, REF, new=harness.base, old=None, reason="test")
     move_ref(git, REF, new=second(harness), old=harness.base, reason="test")
@@ -40,7 +40,7 @@ def test_a_ref_is_made_moved_and_deleted(harness: Harness) -> None:
     assert read_ref(git, REF) is None
 
 
-def test_a_ref_that_someone_moved_stays_where_it_is(harness: Harness) -> None:
+def test_a_ref_that_was_moved_by_others_stays_where_it_is(harness: Harness) -> None:
     harness.git("update-ref", REF, second(harness))
     with pytest.raises(RefMoved) as caught:
         move_ref(harness.repo.git, REF, new=harness.base, old=harness.base, reason="test")
@@ -48,13 +48,13 @@ def test_a_ref_that_someone_moved_stays_where_it_is(harness: Harness) -> None:
     assert read_ref(harness.repo.git, REF) == second(harness)
 
 
-def test_a_ref_that_already_exists_is_not_made_again(harness: Harness) -> None:
+def test_an_existing_ref_is_not_created_again(harness: Harness) -> None:
     harness.git("update-ref", REF, second(harness))
     with pytest.raises(RefMoved):
         move_ref(harness.repo.git, REF, new=harness.base, old=None, reason="test")
 
 
-def test_a_move_that_was_done_before_we_died_counts_as_done(harness: Harness) -> None:
+def test_a_move_completed_before_we_died_counts_as_done(harness: Harness) -> None:
     harness.git("update-ref", REF, second(harness))
     move_ref(harness.repo.git, REF, new=second(harness), old=harness.base, reason="test")
 
@@ -67,7 +67,7 @@ def test_git_ends_with_the_same_code_for_a_moved_ref_and_for_a_stale_lock(harnes
     assert (moved.returncode, locked.returncode) == (128, 128)
 
 
-def test_a_stale_lock_is_reported_as_one_after_waiting(harness: Harness) -> None:
+def test_a_stale_lock_is_reported_as_such_after_waiting(harness: Harness) -> None:
     harness.git("update-ref", REF, harness.base)
     ref_lock(harness.repo, REF).touch()
     waits: list[float] = []
@@ -77,7 +77,7 @@ def test_a_stale_lock_is_reported_as_one_after_waiting(harness: Harness) -> None
     assert 1 < sum(waits) < 5
 
 
-def test_a_lock_that_goes_away_is_waited_for(harness: Harness) -> None:
+def test_a_lock_that_disappears_is_waited_for(harness: Harness) -> None:
     harness.git("update-ref", REF, harness.base)
     lock = ref_lock(harness.repo, REF)
     lock.touch()
@@ -105,7 +105,7 @@ def test_several_refs_move_together_or_not_at_all(harness: Harness) -> None:
     assert read_ref(harness.repo.git, REF) is None
 
 
-def test_a_branch_of_the_user_in_the_way_is_no_move_and_no_waiting(harness: Harness) -> None:
+def test_a_users_branch_with_a_conflicting_name_is_reported_without_waiting(harness: Harness) -> None:
     harness.git("branch", "swarm")
     waits: list[float] = []
     with pytest.raises(RefLocked, match="swarm"):
@@ -113,17 +113,17 @@ def test_a_branch_of_the_user_in_the_way_is_no_move_and_no_waiting(harness: Harn
     assert waits == []
 
 
-def test_what_is_contained_where(harness: Harness) -> None:
+def test_containment_of_commits_is_reported(harness: Harness) -> None:
     git = harness.repo.git
     assert is_contained(git, harness.base, second(harness))
     assert not is_contained(git, second(harness), harness.base)
     assert is_contained(git, second(harness), "refs/heads/main")
-    assert not is_contained(git, "1" * 40, second(harness)), "a commit that a power cut took"
+    assert not is_contained(git, "1" * 40, second(harness)), "a commit lost in a power cut"
     with pytest.raises(GitFailed):
         is_contained(git, harness.base, "refs/heads/none")
 
 
-def test_of_several_commits_those_remain_that_no_other_contains(harness: Harness) -> None:
+def test_of_several_commits_those_that_no_other_contains_remain(harness: Harness) -> None:
     harness.git("checkout", "-q", "-b", "side", harness.base)
     side = harness.commit({"b": "1"})
     git = harness.repo.git
@@ -142,15 +142,15 @@ def lock_packed_refs(harness: Harness, *, age_s: float) -> Path:
     return lock
 
 
-def test_a_lock_on_packed_refs_that_a_killed_git_left_keeps_nobody_from_deleting(harness: Harness) -> None:
+def test_a_packed_refs_lock_left_by_a_killed_git_does_not_prevent_deleting(harness: Harness) -> None:
     harness.git("branch", "old")
-    lock = lock_packed_refs(harness, age_s=10_000_000)  # longer than any process lives here
+    lock = lock_packed_refs(harness, age_s=10_000_000)  # longer than any process on this machine has lived
     move_ref(harness.repository().git, "refs/heads/old", new=None, old=harness.sha("old"), reason="test")
     assert "refs/heads/old" not in harness.refs()
     assert not lock.exists()
 
 
-def test_a_lock_on_packed_refs_stays_while_a_git_lives_that_may_have_made_it(
+def test_a_packed_refs_lock_stays_while_a_git_lives_that_may_have_made_it(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refs, "_LOCK_TRIES", 2)
@@ -164,7 +164,7 @@ def test_a_lock_on_packed_refs_stays_while_a_git_lives_that_may_have_made_it(
     assert lock.exists()
 
 
-def test_a_git_that_works_elsewhere_does_not_keep_a_lock_on_packed_refs(
+def test_a_git_that_works_elsewhere_does_not_keep_a_packed_refs_lock(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(packed_lock, "ABANDONED_S", 0)
@@ -178,7 +178,7 @@ def test_a_git_that_works_elsewhere_does_not_keep_a_lock_on_packed_refs(
 
 
 @pytest.mark.parametrize("named", ["-C", "--git-dir=", "GIT_DIR", "a worktree", "a folder in it", "the git directory"])
-def test_a_git_that_works_in_the_repository_is_recognised_from_anywhere(
+def test_a_git_that_works_in_the_repository_is_recognized_from_anywhere(
     harness: Harness, tmp_path: Path, named: str
 ) -> None:
     common = harness.root / ".git"
@@ -199,10 +199,10 @@ def test_a_git_that_works_in_the_repository_is_recognised_from_anywhere(
         cwd = common / "refs"
     with subprocess.Popen(command, cwd=cwd, env=environ, stdin=subprocess.PIPE) as living:
         assert may_work_in(living.pid, common)
-    assert not may_work_in(living.pid, common), "it has ended"
+    assert not may_work_in(living.pid, common), "the process has ended"
 
 
-def test_a_fresh_lock_on_packed_refs_stays(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fresh_packed_refs_lock_stays(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refs, "_LOCK_TRIES", 2)
     monkeypatch.setattr(packed_lock, "_any_git_since_before", lambda _moment, _common_dir: False)
     harness.git("branch", "old")

@@ -1,4 +1,4 @@
-"""What a project root is found to be, before anything starts."""
+"""How a project root is classified before anything starts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_plain_folder_is_in_no_repository(tmp_path: Path) -> None:
     assert Repository.find(sandbox.root / ".git", git=Git(cwd=plain, environ=environ)) is None
 
 
-def test_an_ordinary_repository_is_found_whole(tmp_path: Path) -> None:
+def test_an_ordinary_repository_is_found_with_all_its_parts(tmp_path: Path) -> None:
     harness = Harness(tmp_path)
     repo = harness.repo
     assert (repo.top_level, repo.common_dir, repo.bare, repo.prefix) == (harness.root, harness.root / ".git", False, "")
@@ -33,13 +33,13 @@ def test_an_ordinary_repository_is_found_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["with space", "ümlaut", "line\nend", "-dash", "quote'\""])
-def test_awkward_folder_names_are_found(tmp_path: Path, name: str) -> None:
+def test_folders_with_awkward_names_are_found(tmp_path: Path, name: str) -> None:
     harness = Harness(tmp_path, files={f"{name}/below/f": "1"}, name=name)
     repo = harness.repository(f"{name}/below")
     assert (repo.top_level, repo.prefix, repo.obstacle()) == (harness.root, f"{name}/below", None)
 
 
-def test_a_repository_without_a_commit_says_so(tmp_path: Path) -> None:
+def test_a_repository_without_a_commit_is_reported_as_such(tmp_path: Path) -> None:
     repo = Sandbox(tmp_path).repository()
     assert (repo.head_branch, repo.head_sha) == ("main", None)
     assert "no commit yet" in (repo.obstacle() or "")
@@ -69,22 +69,22 @@ def test_a_linked_worktree_of_the_user_has_its_own_head(tmp_path: Path) -> None:
     assert repo.git_dir == harness.root / ".git" / "worktrees" / "linked"
 
 
-def test_a_folder_that_no_commit_has_cannot_have_worktrees(tmp_path: Path) -> None:
-    """A home folder under git, say, with a project inside that it does not track."""
+def test_a_folder_that_is_in_no_commit_cannot_have_worktrees(tmp_path: Path) -> None:
+    """For example a project inside a home folder under git that does not track it."""
     harness = Harness(tmp_path)
     (harness.root / "project").mkdir()
     assert "is not part of the last commit" in (harness.repository("project").obstacle() or "")
 
 
 @pytest.mark.parametrize("branch", ["swarm", "swarm/task"])
-def test_a_branch_in_the_way_of_ours_is_named(tmp_path: Path, branch: str) -> None:
+def test_a_branch_that_blocks_our_names_is_reported(tmp_path: Path, branch: str) -> None:
     harness = Harness(tmp_path)
     harness.git("branch", branch)
     assert harness.repo.branches_in_the_way() == (branch,)
     assert branch in (harness.repo.obstacle() or "")
 
 
-def test_our_own_branches_are_in_nobodys_way(tmp_path: Path) -> None:
+def test_our_own_branches_block_nothing(tmp_path: Path) -> None:
     harness = Harness(tmp_path)
     for branch in ("swarm/integration", "swarm/task/1", "swarming"):
         harness.git("branch", branch)
@@ -105,7 +105,7 @@ def test_an_old_git_is_refused_with_advice(tmp_path: Path) -> None:
     assert caught.value.exit_code == 3
 
 
-def test_a_refused_repository_is_an_error_and_not_no_repository(tmp_path: Path) -> None:
+def test_a_refused_repository_is_an_error_and_not_a_missing_repository(tmp_path: Path) -> None:
     harness = Harness(tmp_path)
     (harness.root / ".git" / "config").write_text("[core\n")
     with pytest.raises(GitUnusable, match="bad config"):
@@ -113,6 +113,6 @@ def test_a_refused_repository_is_an_error_and_not_no_repository(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["-x", "a..b", "HEAD", "a b", "", "@{-1}"])
-def test_a_name_that_is_no_branch_is_refused(tmp_path: Path, name: str) -> None:
+def test_an_invalid_branch_name_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(GitError, match="cannot be the name of a branch"):
         Harness(tmp_path).repo.ref_for(name)

@@ -1,4 +1,4 @@
-"""Git runs as we say, whatever the user's settings and environment say."""
+"""Git runs the way we need, whatever the user's settings and environment are."""
 
 from __future__ import annotations
 
@@ -71,27 +71,27 @@ def git_at(folder: Path, **environ: str) -> Git:
     return Git(cwd=folder, environ={**os.environ, **environ})
 
 
-def test_a_failure_says_which_command_where_and_what_git_said(tmp_path: Path) -> None:
+def test_a_failure_reports_the_command_the_folder_and_gits_message(tmp_path: Path) -> None:
     with pytest.raises(GitFailed, match=r"git rev-parse failed in .*not a git repository") as caught:
         git_at(tmp_path, GIT_CEILING_DIRECTORIES=str(tmp_path.parent)).ask("rev-parse", "HEAD")
     assert caught.value.hint
     assert caught.value.exit_code == 6
 
 
-def test_a_command_that_does_not_end_is_killed_with_what_it_started(tmp_path: Path) -> None:
+def test_a_command_that_does_not_end_is_killed_with_everything_that_it_started(tmp_path: Path) -> None:
     token = fresh_token()  # also the seconds that it would take
     with pytest.raises(GitTimeout):
         git_at(tmp_path).ask("-c", f"alias.wait=!sleep {token} & wait", "wait", timeout_s=0.5)
     wait_gone(token)
 
 
-def test_output_beyond_a_limit_is_cut_and_the_command_ended(tmp_path: Path) -> None:
+def test_output_beyond_a_limit_is_truncated_and_the_command_ended(tmp_path: Path) -> None:
     answer = git_at(tmp_path).ask("-c", "alias.yes=!yes", "yes", limit_bytes=100_001)
     assert answer.truncated
     assert len(answer.out) == 100_001
 
 
-def test_output_below_a_limit_is_whole_and_its_exit_code_counts(tmp_path: Path) -> None:
+def test_output_below_a_limit_is_complete_and_its_exit_code_counts(tmp_path: Path) -> None:
     answer = git_at(tmp_path).ask("version", limit_bytes=1000)
     assert (answer.truncated, answer.out[:11]) == (False, b"git version")
     with pytest.raises(GitFailed):
@@ -104,7 +104,7 @@ def test_a_silent_command_with_a_limit_is_killed_in_time_too(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("limit_bytes", [None, 10_000_000])
-def test_whoever_waits_for_a_long_command_is_called_meanwhile(tmp_path: Path, limit_bytes: int | None) -> None:
+def test_the_caller_is_called_back_while_a_long_command_runs(tmp_path: Path, limit_bytes: int | None) -> None:
     calls: list[None] = []
 
     def run(command: list[str], **how: object) -> Completed:
@@ -112,7 +112,7 @@ def test_whoever_waits_for_a_long_command_is_called_meanwhile(tmp_path: Path, li
 
     git = Git(cwd=tmp_path, run=run)  # type: ignore[arg-type]
     text = os.urandom(1_000_000)
-    # More than a pipe holds, in both directions, and no one reads for a while.
+    # More than a pipe holds, in both directions, and it is not read for a while.
     stdin = text if limit_bytes is None else None
     (tmp_path / "text").write_bytes(text)
     source = "cat" if stdin else "cat text"
@@ -144,7 +144,7 @@ def test_a_missing_git_and_a_missing_folder_are_distinguished(tmp_path: Path) ->
         Git(cwd=tmp_path, run=no_git).ask("version")  # type: ignore[arg-type]
 
 
-def test_what_a_calling_git_left_in_the_environment_leads_nowhere(tmp_path: Path) -> None:
+def test_variables_of_a_calling_git_have_no_effect(tmp_path: Path) -> None:
     """A worker may have been started by a hook of another repository."""
     ours, other = Harness(tmp_path / "ours"), Harness(tmp_path / "other")
     foreign = {
@@ -161,7 +161,7 @@ def test_what_a_calling_git_left_in_the_environment_leads_nowhere(tmp_path: Path
 
 
 def test_nothing_can_prompt(tmp_path: Path) -> None:
-    """No terminal to ask on, as in every new session, and nothing to read."""
+    """As in every new session, there is no terminal to prompt on, and nothing to read."""
     look = "import os, sys; print(os.getsid(0) == os.getpid(), sys.stdin.read())"
     answer = run_process([sys.executable, "-c", look], cwd=tmp_path, env=os.environ, timeout_s=20)
     assert answer.out == b"True \n"
@@ -174,7 +174,7 @@ def test_messages_come_in_one_language(tmp_path: Path) -> None:
         git.ask("rev-parse", "--verify", "nothing")
 
 
-def test_no_hook_no_signature_and_no_setting_of_the_user_gets_in_the_way(tmp_path: Path) -> None:
+def test_no_hook_signature_or_setting_of_the_user_interferes(tmp_path: Path) -> None:
     settings = hostile_settings(tmp_path)
     harness = Harness(tmp_path / "harness")
     harness.settings.write_text(settings)

@@ -1,4 +1,4 @@
-"""What sessions change in the settings that all worktrees share is named, and put back where it does harm."""
+"""Changes by sessions to the settings that all worktrees share are reported, and harmful ones are undone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def setting(harness: Harness, key: str) -> str:
 
 
 @pytest.mark.parametrize("pair", HARMFUL)
-def test_a_setting_that_does_harm_is_put_back(harness: Harness, pair: str) -> None:
+def test_a_harmful_setting_is_restored(harness: Harness, pair: str) -> None:
     key, value = pair.split("=")
     before = setting(harness, key)
     mine = guard(harness)
@@ -44,7 +44,7 @@ def test_a_setting_that_does_harm_is_put_back(harness: Harness, pair: str) -> No
     assert mine.put_back() == ()
 
 
-def test_a_setting_of_the_user_that_a_session_removes_is_put_back(harness: Harness) -> None:
+def test_a_users_setting_that_a_session_removes_is_restored(harness: Harness) -> None:
     harness.git("config", "core.hooksPath", "their/hooks")
     mine = guard(harness)
     mine.enter("a")
@@ -53,7 +53,7 @@ def test_a_setting_of_the_user_that_a_session_removes_is_put_back(harness: Harne
     assert setting(harness, "core.hooksPath") == "their/hooks"
 
 
-def test_what_a_running_attempt_has_spoiled_does_not_pass_for_right(harness: Harness) -> None:
+def test_damage_by_a_running_attempt_does_not_become_the_baseline(harness: Harness) -> None:
     first, second = guard(harness, "a", "b"), guard(harness, "a", "b")
     first.enter("a")
     harness.git("config", "core.hooksPath", "bad")
@@ -64,14 +64,14 @@ def test_what_a_running_attempt_has_spoiled_does_not_pass_for_right(harness: Har
     assert setting(harness, "core.hooksPath") == ""
 
 
-def test_what_a_dead_attempt_has_spoiled_is_put_back_by_the_next(harness: Harness) -> None:
+def test_damage_by_a_dead_attempt_is_repaired_by_the_next(harness: Harness) -> None:
     guard(harness).enter("dead")
     harness.git("config", "core.bare", "true")
     assert len(guard(harness).enter("next")) == 1
     assert setting(harness, "core.bare") == "false"
 
 
-def test_what_the_user_changes_while_nothing_runs_stays(harness: Harness) -> None:
+def test_changes_by_the_user_while_nothing_runs_are_kept(harness: Harness) -> None:
     mine = guard(harness)
     mine.enter("a")
     mine.leave("a")
@@ -81,7 +81,7 @@ def test_what_the_user_changes_while_nothing_runs_stays(harness: Harness) -> Non
     assert setting(harness, "core.hooksPath") == "new/hooks"
 
 
-def test_every_other_change_is_named_and_stays(harness: Harness) -> None:
+def test_every_other_change_is_reported_and_kept(harness: Harness) -> None:
     before = read_shared(harness.repo)
     harness.git("config", "user.email", "agent@example.org")
     harness.git("config", "filter.lfs.clean", "git-lfs clean")
@@ -117,7 +117,7 @@ def test_settings_of_the_users_own_checkout_are_guarded_too(harness: Harness) ->
     assert harness.git("status", "--porcelain") == ""
 
 
-def test_settings_that_stay_cost_no_git_process_from_the_second_attempt_on(harness: Harness) -> None:
+def test_unchanged_settings_cost_no_git_process_from_the_second_attempt_on(harness: Harness) -> None:
     asked: list[object] = []
 
     def counted(command, **how):  # type: ignore[no-untyped-def]  # as run_process

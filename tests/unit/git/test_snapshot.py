@@ -35,19 +35,19 @@ def test_new_changed_and_deleted_files_are_committed(bench: Bench) -> None:
     assert (snapshot.changed, snapshot.created) == (True, True)
 
 
-def test_nothing_changed_makes_no_commit(bench: Bench) -> None:
+def test_without_changes_there_is_no_commit(bench: Bench) -> None:
     snapshot = bench.snap()
     assert (snapshot.head_sha, snapshot.changed, snapshot.created) == (bench.base, False, False)
     assert not [ref for ref in bench.refs() if ref.startswith("refs/swarm/")]
 
 
-def test_what_the_agent_committed_itself_needs_no_further_commit(bench: Bench) -> None:
+def test_work_that_the_agent_committed_itself_needs_no_further_commit(bench: Bench) -> None:
     own = bench.commit({"b": "1"}, at=bench.at)
     snapshot = bench.snap()
     assert (snapshot.head_sha, snapshot.changed, snapshot.created) == (own, True, False)
 
 
-def test_a_change_that_was_taken_back_is_no_change_since_the_base(bench: Bench) -> None:
+def test_a_reverted_change_does_not_count_as_a_change_since_the_base(bench: Bench) -> None:
     bench.commit({"b": "1"}, at=bench.at)
     (bench.at / "b").unlink()
     assert bench.snap().changed is False
@@ -59,7 +59,7 @@ def test_the_files_are_not_touched_and_show_as_committed(bench: Bench) -> None:
     before = everything(bench.at)
     bench.snap()
     assert everything(bench.at) == before
-    assert bench.git("status", "--porcelain", cwd=bench.at) == "", "for the validator, who looks at it next"
+    assert bench.git("status", "--porcelain", cwd=bench.at) == "", "for the validator, which sees it next"
     assert [path.name for path in bench.tree.checkout.git_dir.glob("swarm-index-*")] == []
 
 
@@ -85,7 +85,7 @@ def test_it_runs_no_hook(bench: Bench) -> None:
     hook.write_text(f"#!/bin/sh\ntouch '{bench.folder}/called'\nexit 1\n")
     hook.chmod(0o755)
     bench.write({"b": "1"}, at=bench.at)
-    assert bench.run("commit", "-qam", "x", "--allow-empty", cwd=bench.at).returncode != 0, "the hook does not fail"
+    assert bench.run("commit", "-qam", "x", "--allow-empty", cwd=bench.at).returncode != 0, "the hook must fail"
     (bench.folder / "called").unlink()
     assert bench.snap().created
     assert not (bench.folder / "called").exists()
@@ -110,7 +110,7 @@ def test_it_works_without_a_usable_git_directory(bench: Bench, damage: str) -> N
     assert bench.git("status", "--porcelain", cwd=bench.open("t").cwd) == ""
 
 
-def test_a_branch_of_the_agent_s_own_is_followed(bench: Bench) -> None:
+def test_the_agents_own_branch_is_followed(bench: Bench) -> None:
     bench.agent("checkout", "-q", "-b", "feature/mine")
     own = bench.commit({"b": "1"}, at=bench.at)
     bench.write({"c": "uncommitted"}, at=bench.at)
@@ -118,12 +118,14 @@ def test_a_branch_of_the_agent_s_own_is_followed(bench: Bench) -> None:
     assert bench.parents(snapshot.head_sha) == [own]
     assert {"b", "c"} <= set(bench.files(snapshot.head_sha))
     assert bench.sha("feature/mine") == own
-    assert bench.git("symbolic-ref", "HEAD", cwd=bench.at) == "refs/heads/feature/mine", "the agent's HEAD was moved"
+    assert bench.git("symbolic-ref", "HEAD", cwd=bench.at) == "refs/heads/feature/mine", (
+        "the agent's HEAD must not move"
+    )
     bench.open("t")
     assert bench.git("symbolic-ref", "HEAD", cwd=bench.at) == "refs/heads/swarm/task/t"
 
 
-def test_commits_on_a_detached_head_beside_the_branch_are_both_kept(bench: Bench) -> None:
+def test_commits_on_a_detached_head_and_on_the_branch_are_both_kept(bench: Bench) -> None:
     on_branch = bench.commit({"b": "1"}, at=bench.at)
     bench.agent("checkout", "-q", "--detach", bench.base)
     detached = bench.commit({"c": "1"}, at=bench.at)
@@ -141,12 +143,12 @@ def test_an_orphan_branch_is_kept_with_or_without_a_commit(bench: Bench) -> None
 
 
 def conflicting(bench: Bench) -> str:
-    """The agent changed a line that someone else changed too; the other commit."""
+    """The agent changed a line that was also changed elsewhere; returns the other commit."""
     bench.commit({"a.txt": "one\nagent\nthree\n"}, at=bench.at)
     return bench.commit({"a.txt": "one\nother\nthree\n", "other.txt": "1"})
 
 
-def test_an_unfinished_rebase_that_does_not_fit_is_saved_as_it_is_on_disk(bench: Bench) -> None:
+def test_an_unfinished_rebase_that_does_not_apply_is_saved_as_it_is_on_disk(bench: Bench) -> None:
     conflicting(bench)
     tip = bench.sha("swarm/task/t")
     assert bench.run("rebase", "main", cwd=bench.at).returncode != 0
@@ -172,8 +174,8 @@ def test_a_merge_that_was_resolved_but_not_committed_is_a_merge(bench: Bench) ->
     assert bench.show(f"{landing.new}:a.txt") == "one\nboth\nthree\n"
 
 
-def test_a_merge_whose_files_were_put_back_is_not_called_merged(bench: Bench) -> None:
-    """Else landing would revert, without any conflict, all that the merge had brought."""
+def test_a_merge_whose_files_were_restored_does_not_count_as_merged(bench: Bench) -> None:
+    """Otherwise landing would revert everything that the merge had brought, without any conflict."""
     other = conflicting(bench)
     assert bench.run("merge", "main", cwd=bench.at).returncode != 0
     bench.agent("checkout", "-f", "HEAD", "--", ".")
@@ -183,7 +185,7 @@ def test_a_merge_whose_files_were_put_back_is_not_called_merged(bench: Bench) ->
     assert not bench.contains(bench.snap().head_sha, other)
 
 
-def test_a_squash_that_drops_the_other_side_is_noticed_at_landing(bench: Bench) -> None:
+def test_a_squash_that_drops_the_other_side_is_detected_at_landing(bench: Bench) -> None:
     bench.commit({"b.txt": "mine"}, at=bench.at)
     bench.commit({"other.txt": "theirs"})
     bench.agent("reset", "-q", "--soft", "main")
@@ -213,7 +215,7 @@ def test_a_branch_that_the_agent_deleted_or_rewound_loses_nothing(bench: Bench) 
 
 
 def test_an_agent_that_deletes_its_git_link_does_not_lead_us_into_the_users_checkout(tmp_path: Path) -> None:
-    """The state directory may lie inside the project: git would find the project by looking upwards."""
+    """The state directory may be inside the project: git would find the project by searching upwards."""
     bench = Bench(tmp_path)
     inside = type(bench.trees)(bench.repo, bench.root / "tasks.db.swarm" / "worktrees")
     tree = inside.open("u", bench.base, holder_is_dead=all_dead)
@@ -227,7 +229,7 @@ def test_an_agent_that_deletes_its_git_link_does_not_lead_us_into_the_users_chec
     assert bench.sha("main") == bench.base
 
 
-def test_an_agent_that_makes_its_worktree_a_repository_of_its_own_does_not_hide_its_work(bench: Bench) -> None:
+def test_an_agent_that_turns_its_worktree_into_a_separate_repository_does_not_hide_its_work(bench: Bench) -> None:
     (bench.at / ".git").unlink()
     bench.agent("init", "-q")
     bench.commit({"b": "1"}, at=bench.at)
@@ -251,7 +253,7 @@ def test_links_and_modes_are_committed_and_special_files_are_not(bench: Bench) -
     assert "pipe" not in listing
 
 
-def test_a_file_that_cannot_be_read_keeps_no_other_out_and_is_not_deleted(bench: Bench) -> None:
+def test_an_unreadable_file_excludes_no_other_and_is_not_deleted(bench: Bench) -> None:
     def refusing(command: Sequence[str], **how: Any) -> Completed:
         if "add" not in command:
             return run_process(command, **how)
@@ -265,11 +267,11 @@ def test_a_file_that_cannot_be_read_keeps_no_other_out_and_is_not_deleted(bench:
     assert again.leftover is not None
     assert "good" in bench.files(again.leftover.head_sha)
     assert again.leftover.refused[0] == 'open("secret"): Permission denied'
-    assert (bench.at / "secret").exists(), "what is in no commit was deleted"
+    assert (bench.at / "secret").exists(), "a file that is in no commit was deleted"
 
 
-def test_a_change_that_file_times_do_not_show_is_seen(bench: Bench) -> None:
-    """Git compares contents where a file is as young as the index; a copied index must be no younger than its own."""
+def test_a_change_that_file_times_do_not_show_is_detected(bench: Bench) -> None:
+    """Git compares contents if a file is as young as the index; a copied index must be no younger than the original."""
     bench.settings.write_text(bench.settings.read_text() + "[core]\n\ttrustctime = false\n")
     index, file = bench.tree.checkout.git_dir / "index", bench.at / "b"
     moment = (1_700_000_000, 1_700_000_000)
@@ -305,7 +307,7 @@ def test_a_snapshot_of_a_repository_with_other_hashes(tmp_path: Path) -> None:
     assert integration.contains(head)
 
 
-def test_a_worktree_that_the_agent_deleted_is_no_deletion_of_all_files(bench: Bench) -> None:
+def test_a_worktree_that_the_agent_deleted_is_not_a_deletion_of_all_files(bench: Bench) -> None:
     own = bench.commit({"b": "1"}, at=bench.at)
     shutil.rmtree(bench.at)
     snapshot = bench.snap()
@@ -316,7 +318,7 @@ def test_a_worktree_that_the_agent_deleted_is_no_deletion_of_all_files(bench: Be
     assert (again.cwd / "b").exists()
 
 
-def test_a_worktree_that_git_was_made_to_forget_is_committed_anyway(bench: Bench) -> None:
+def test_a_worktree_that_git_was_made_to_forget_is_still_committed(bench: Bench) -> None:
     bench.write({"staged by the person": "1"})
     bench.git("add", "-A")
     before = everything(bench.root)

@@ -1,4 +1,4 @@
-"""A landed worktree becomes a spare that the next task takes over, with nothing of the last one left in it."""
+"""A landed worktree becomes a spare that the next task takes over, with nothing of the previous task left in it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def integration(harness: Harness) -> Integration:
     return integration_of(harness)
 
 
-def test_the_next_task_takes_the_spare_over_and_only_what_differs_is_written(
+def test_the_next_task_takes_over_the_spare_and_only_differing_files_are_written(
     harness: Harness, integration: Integration
 ) -> None:
     first = work(harness, integration, "t1")
@@ -54,7 +54,7 @@ def test_the_next_task_takes_the_spare_over_and_only_what_differs_is_written(
     assert (opened.cwd / "lib/b.txt").stat().st_ino == inode
     assert (opened.cwd / "lib/b.txt").stat().st_mtime_ns == time
     assert (opened.cwd / "a.txt").read_text() == "changed meanwhile\n"
-    assert (opened.cwd / "t1.txt").exists(), "it has landed"
+    assert (opened.cwd / "t1.txt").exists(), "its work has landed"
     assert opened.checkout.git.line("symbolic-ref", "HEAD") == opened.ref
     assert opened.checkout.git.items("status", "--porcelain", "-z", "--ignored") == ()
     assert harness.trees.spares.paths() == ()
@@ -62,7 +62,7 @@ def test_the_next_task_takes_the_spare_over_and_only_what_differs_is_written(
     harness.git("fsck", "--no-dangling")
 
 
-def test_a_task_whose_spare_another_one_takes_gets_the_next_landed_worktree_and_no_checkout(
+def test_a_task_whose_spare_is_taken_by_another_gets_the_next_landed_worktree_without_a_checkout(
     harness: Harness, integration: Integration
 ) -> None:
     landed = ["t1", "t2"]
@@ -102,7 +102,7 @@ def plant_exclusions(cwd: Path) -> None:
 
 @pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("plant", [plant_ignored, plant_empty_folders, plant_read_only, plant_exclusions])
-def test_nothing_of_one_task_is_seen_by_the_next(
+def test_nothing_of_one_task_is_visible_to_the_next(
     harness: Harness, integration: Integration, plant: Callable[[Path], None], tmp_path: Path, at_once: bool
 ) -> None:
     work(harness, integration, "t1", plant)
@@ -112,7 +112,7 @@ def test_nothing_of_one_task_is_seen_by_the_next(
         assert recycled(harness, integration, "t1") is None
         (spare,) = harness.trees.spares.paths()
         left = set(everything_in(spare))
-        assert left == {"a.txt", "lib/b.txt", ".gitignore", "t1.txt"}, "the disk is free of it at once"
+        assert left == {"a.txt", "lib/b.txt", ".gitignore", "t1.txt"}, "its disk space is freed at once"
         opened = harness.open("t2", integration.tip())
     fresh = tmp_path / "fresh"
     harness.git("worktree", "add", "-q", "--detach", str(fresh), str(integration.tip()))
@@ -122,7 +122,7 @@ def test_nothing_of_one_task_is_seen_by_the_next(
 
 
 @pytest.mark.parametrize("others", [{}, {"a.txt": "changed meanwhile\n", "lib/new.txt": "new\n"}])
-def test_a_worktree_that_is_taken_as_soon_as_it_was_examined_is_not_read_again(
+def test_a_worktree_that_is_taken_right_after_its_examination_is_not_read_again(
     harness: Harness, integration: Integration, others: dict[str, str]
 ) -> None:
     work(harness, integration, "t1")
@@ -147,7 +147,7 @@ def test_a_worktree_that_is_taken_as_soon_as_it_was_examined_is_not_read_again(
     assert opened.checkout.git.line("symbolic-ref", "HEAD") == opened.ref
 
 
-def test_a_spare_that_changes_after_it_was_examined_is_put_back(harness: Harness, integration: Integration) -> None:
+def test_a_spare_that_changes_after_its_examination_is_restored(harness: Harness, integration: Integration) -> None:
     work(harness, integration, "t1")
     harness.commit({"a.txt": "changed meanwhile\n"})
     tip = str(integration.plan_follow("refs/heads/main", tip=str(integration.tip())).new)
@@ -163,7 +163,7 @@ def test_a_spare_that_changes_after_it_was_examined_is_put_back(harness: Harness
     assert opened.checkout.git.items("status", "--porcelain", "-z", "--ignored") == ()
 
 
-def test_what_is_known_of_one_spare_is_not_believed_of_another(harness: Harness, integration: Integration) -> None:
+def test_knowledge_about_one_spare_is_not_applied_to_another(harness: Harness, integration: Integration) -> None:
     for safe in ("t1", "t2"):
         harness.open(safe, integration.tip())
     assert recycled(harness, integration, "t1", spares=2) is None
@@ -183,7 +183,7 @@ def test_what_is_known_of_one_spare_is_not_believed_of_another(harness: Harness,
     assert (opened.cwd / "a.txt").read_text() == "1\n"
 
 
-def test_gits_own_notes_of_one_task_are_gone_for_the_next(harness: Harness, integration: Integration) -> None:
+def test_gits_own_records_of_one_task_are_gone_for_the_next(harness: Harness, integration: Integration) -> None:
     harness.git("config", "extensions.worktreeConfig", "true")
 
     def configure(cwd: Path) -> None:
@@ -202,17 +202,17 @@ def test_gits_own_notes_of_one_task_are_gone_for_the_next(harness: Harness, inte
 
 
 @pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
-def test_a_file_that_a_flag_hides_from_git_makes_no_spare(
+def test_a_worktree_with_a_file_hidden_from_git_does_not_become_a_spare(
     harness: Harness, integration: Integration, flag: str
 ) -> None:
     path = work(harness, integration, "t1")
     harness.git("update-index", flag, "a.txt", cwd=path)
     assert recycled(harness, integration, "t1") is None
     assert harness.trees.spares.paths() == ()
-    assert not path.exists(), "it is removed instead"
+    assert not path.exists(), "the worktree is removed instead"
 
 
-def test_a_file_with_a_second_name_outside_makes_no_spare(
+def test_a_worktree_with_a_file_hard_linked_outside_does_not_become_a_spare(
     harness: Harness, integration: Integration, tmp_path: Path
 ) -> None:
     path = work(harness, integration, "t1")
@@ -249,7 +249,7 @@ def inner_worktree(harness: Harness, path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", [edit, add_file, commit, own_repository, lock, inner_worktree])
-def test_what_may_be_the_only_copy_of_something_keeps_the_worktree(
+def test_a_possible_only_copy_of_something_keeps_the_worktree(
     harness: Harness, integration: Integration, what: Callable[[Harness, Path], None]
 ) -> None:
     path = work(harness, integration, "t1")
@@ -268,12 +268,12 @@ def test_work_that_has_not_landed_keeps_its_worktree(harness: Harness, integrati
     assert opened.cwd.exists()
 
 
-def test_where_there_are_enough_spares_a_landed_worktree_is_removed(harness: Harness, integration: Integration) -> None:
+def test_with_enough_spares_a_landed_worktree_is_removed(harness: Harness, integration: Integration) -> None:
     path = work(harness, integration, "t1")
     assert recycled(harness, integration, "t1", spares=0) is None
     assert not path.exists()
     assert in_the_list(harness) == set()
-    assert harness.sha("swarm/task/t1"), "its branch stays"
+    assert harness.sha("swarm/task/t1"), "its branch is kept"
 
 
 def test_spares_beyond_the_limit_are_removed(harness: Harness, integration: Integration) -> None:

@@ -65,7 +65,7 @@ def damage_folder(spare: Path, git_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [damage_link, damage_index, damage_head, damage_common, damage_files, damage_folder])
-def test_a_spare_that_was_damaged_from_outside_gives_a_task_no_wrong_file(
+def test_a_spare_damaged_from_outside_gives_a_task_no_wrong_file(
     harness: Harness, integration: Integration, damage: Callable[[Path, Path], None]
 ) -> None:
     work(harness, integration, "t1")
@@ -112,7 +112,7 @@ def test_a_death_at_any_step_of_taking_a_spare_leaves_the_next_attempt_a_sound_w
     assert died >= 6
 
 
-def test_a_death_at_any_step_of_recycling_leaves_nothing_that_is_taken_for_work(
+def test_a_death_at_any_step_of_recycling_leaves_nothing_that_looks_like_work(
     harness: Harness, integration: Integration
 ) -> None:
     died = 0
@@ -151,9 +151,7 @@ def test_a_task_that_takes_a_spare_gets_the_many_files_that_were_added_since(
     assert opened.checkout.git.items("status", "--porcelain", "-z") == ()
 
 
-def test_a_disk_that_is_full_while_a_spare_is_taken_costs_the_spare_alone(
-    harness: Harness, integration: Integration
-) -> None:
+def test_a_full_disk_while_a_spare_is_taken_costs_only_the_spare(harness: Harness, integration: Integration) -> None:
     work(harness, integration, "t1")
     assert recycled(harness, integration, "t1") is None
     failed: list[str] = []
@@ -171,7 +169,7 @@ def test_a_disk_that_is_full_while_a_spare_is_taken_costs_the_spare_alone(
     assert in_the_list(harness) == {opened.cwd}
 
 
-def test_a_death_at_any_step_of_making_a_spare_leaves_nothing_that_is_taken_for_one(harness: Harness) -> None:
+def test_a_death_at_any_step_of_making_a_spare_leaves_nothing_that_looks_like_one(harness: Harness) -> None:
     died = 0
     for at in range(1, 40):
         filling = Filling(harness.repo, harness.trees.spares)

@@ -1,4 +1,4 @@
-"""What sessions do with the stash that all worktrees share: nothing is lost, and nothing is exchanged unnoticed."""
+"""The stash that all worktrees share: whatever sessions do with it, nothing is lost or silently exchanged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from swarm_shared.git.worktrees.task_worktrees import TaskWorktree
 
 
 class Sessions:
-    """Attempts of tasks that stash, each from its opening to the review at its end."""
+    """Attempts of tasks that stash, each from its start to the review at its end."""
 
     def __init__(self, folder: Path) -> None:
         self.harness = Harness(folder, files={"a.txt": "a\n", "b.txt": "b\n", "shared.txt": "1\n2\n3\n4\n5\n6\n7\n8\n"})
@@ -63,7 +63,7 @@ def subjects(entries: Collection[object]) -> list[str]:
     return [str(entry.subject) for entry in entries]  # type: ignore[attr-defined]  # stashes
 
 
-def test_a_stash_of_its_own_that_a_session_pops_is_no_matter(sessions: Sessions) -> None:
+def test_a_session_that_pops_its_own_stash_is_not_reported(sessions: Sessions) -> None:
     sessions.open("a", "b")
     sessions.write("a", {"a.txt": "work\n", "new.txt": "n\n"})
     sessions.git("a", "stash", "-q", "-u")
@@ -73,7 +73,7 @@ def test_a_stash_of_its_own_that_a_session_pops_is_no_matter(sessions: Sessions)
 
 
 @pytest.mark.parametrize("how", [(), ("-u",), ("-m", "mine: for later"), ("--keep-index",), ("--", "a.txt")])
-def test_a_stash_that_a_session_leaves_is_kept_for_its_task_and_nobody_pops_it(
+def test_a_stash_that_a_session_leaves_is_kept_for_its_task_and_not_popped_by_others(
     sessions: Sessions, how: tuple[str, ...]
 ) -> None:
     sessions.open("a")
@@ -87,7 +87,7 @@ def test_a_stash_that_a_session_leaves_is_kept_for_its_task_and_nobody_pops_it(
     assert sessions.end("a") == Reviewed()
 
 
-def test_two_sessions_that_exchange_their_stashes_are_both_found_out(sessions: Sessions) -> None:
+def test_two_sessions_that_exchange_their_stashes_are_both_detected(sessions: Sessions) -> None:
     sessions.open("a", "b")
     for name in ("a", "b"):
         sessions.write(name, {f"{name}-new.txt": f"work of {name}\n"})
@@ -102,7 +102,7 @@ def test_two_sessions_that_exchange_their_stashes_are_both_found_out(sessions: S
     assert sessions.stack() == []
 
 
-def test_exchanged_changes_of_one_file_are_found_out_too(sessions: Sessions) -> None:
+def test_an_exchange_of_changes_to_one_file_is_detected_too(sessions: Sessions) -> None:
     sessions.open("a", "b")
     sessions.write("a", {"shared.txt": "a\n2\n3\n4\n5\n6\n7\n8\n"})
     sessions.git("a", "stash", "-q")
@@ -120,13 +120,13 @@ def test_an_empty_stash_and_a_pop_that_takes_the_work_of_another_session(session
     sessions.git("b", "stash", "-q")
     sessions.git("b", "stash", "pop", "-q")
     (entry,) = sessions.end("b", open_=["a"]).taken
-    assert sessions.stack() == [entry.subject]  # its owner, who still runs, finds it there
+    assert sessions.stack() == [entry.subject]  # its owner, which is still running, finds it there
     sessions.git("a", "stash", "pop", "-q")
     assert sessions.end("a") == Reviewed()
 
 
 @pytest.mark.parametrize("command", [("pop", "-q"), ("apply", "-q"), ("branch", "mine", "stash@{0}")])
-def test_a_stash_of_the_user_that_a_session_takes_is_put_back(sessions: Sessions, command: tuple[str, ...]) -> None:
+def test_a_users_stash_that_a_session_takes_is_restored(sessions: Sessions, command: tuple[str, ...]) -> None:
     sessions.harness.write({"a.txt": "of the user\n"})
     sessions.harness.git("stash", "-q", "-m", "precious")
     sessions.open("a")
@@ -137,7 +137,7 @@ def test_a_stash_of_the_user_that_a_session_takes_is_put_back(sessions: Sessions
     assert sessions.kept("a", taken[0].sha)
 
 
-def test_stashes_of_the_user_that_a_session_cleared_are_put_back_in_their_order(sessions: Sessions) -> None:
+def test_a_users_stashes_that_a_session_cleared_are_restored_in_order(sessions: Sessions) -> None:
     for number in range(3):
         sessions.harness.write({"a.txt": f"{number}\n"})
         sessions.harness.git("stash", "-q", "-m", f"number {number}")
@@ -150,7 +150,7 @@ def test_stashes_of_the_user_that_a_session_cleared_are_put_back_in_their_order(
     assert sessions.harness.git("stash", "list", "--format=%H") == before
 
 
-def test_what_the_user_stashes_and_pops_meanwhile_is_left_alone(sessions: Sessions) -> None:
+def test_stashes_of_the_user_made_meanwhile_are_left_alone(sessions: Sessions) -> None:
     sessions.harness.write({"a.txt": "earlier\n"})
     sessions.harness.git("stash", "-q", "-m", "earlier")
     sessions.open("a")
@@ -177,7 +177,7 @@ def test_a_stash_on_no_branch_belongs_to_the_session_that_made_it(sessions: Sess
 
 
 @pytest.mark.parametrize("of_the_user", [0, 1])
-def test_the_stack_is_put_right_where_a_session_has_set_core_bare(sessions: Sessions, of_the_user: int) -> None:
+def test_the_stash_is_repaired_even_if_a_session_has_set_core_bare(sessions: Sessions, of_the_user: int) -> None:
     for number in range(of_the_user):
         sessions.harness.write({"b.txt": f"{number}\n"})
         sessions.harness.git("stash", "-q", "-m", "precious")
@@ -201,7 +201,7 @@ def test_a_stash_that_a_session_dropped_or_lost_stays_a_commit(sessions: Session
     assert sessions.kept("a", entry.sha)
 
 
-def test_the_same_file_made_by_two_sessions_is_no_exchange(sessions: Sessions) -> None:
+def test_the_same_file_made_by_two_sessions_is_not_an_exchange(sessions: Sessions) -> None:
     sessions.open("a", "b")
     for name in ("a", "b"):
         sessions.write(name, {"pkg/__init__.py": ""})

@@ -19,7 +19,7 @@ FILL = ("submodule", "update", "-q", "--init", "--recursive")
 
 
 class Modules:
-    """A project with the submodule `vendor/lib`, in which lies the submodule `inner`; both come from folders."""
+    """A project with the submodule `vendor/lib`, which contains the submodule `inner`; both come from folders."""
 
     def __init__(self, folder: Path) -> None:
         inner = Sandbox(folder / "inner-origin", settings=LOCAL)
@@ -99,7 +99,7 @@ def test_a_commit_in_a_submodule_survives_the_removal_of_its_worktree(modules: M
     assert modules.show("vendor/lib", f"{modules.pointer(made.head_sha)}:lib.txt") == "1"
 
 
-def test_files_without_a_commit_in_nested_submodules_become_commits_that_the_task_points_to(modules: Modules) -> None:
+def test_uncommitted_files_in_nested_submodules_become_commits_that_the_task_points_to(modules: Modules) -> None:
     tree = modules.open("t")
     lib = tree.checkout.path / "vendor" / "lib"
     (lib / "inner" / "inner.txt").write_text("2\n")
@@ -120,7 +120,7 @@ def test_files_without_a_commit_in_nested_submodules_become_commits_that_the_tas
     assert modules.show("vendor/lib/modules/inner", f"{inner}:new.txt") == "new"
 
 
-def test_a_landed_commit_of_a_submodule_is_there_for_later_tasks_and_the_user(modules: Modules) -> None:
+def test_a_landed_commit_of_a_submodule_is_available_to_later_tasks_and_the_user(modules: Modules) -> None:
     tree = modules.open("t")
     modules.harness.commit({"fix.txt": "fix\n"}, at=tree.checkout.path / "vendor" / "lib")
     modules.land(modules.seal(tree)[1])
@@ -133,7 +133,7 @@ def test_a_landed_commit_of_a_submodule_is_there_for_later_tasks_and_the_user(mo
     assert (modules.harness.root / "vendor" / "lib" / "fix.txt").read_text() == "fix\n"
 
 
-def test_what_setup_builds_in_a_submodule_is_no_work_of_the_task(modules: Modules) -> None:
+def test_files_that_setup_builds_in_a_submodule_are_not_work_of_the_task(modules: Modules) -> None:
     tree = modules.open("t")
     (tree.checkout.path / "vendor" / "lib" / "built.o").write_text("built by setup\n")
     note_set_up(tree.checkout)
@@ -160,7 +160,7 @@ def test_a_retry_finds_the_work_in_submodules_and_a_dead_attempts_work_is_kept(m
     assert modules.show("vendor/lib", f"{modules.pointer(again.head_sha)}:half.txt") == "half"
 
 
-def test_a_retry_does_not_set_back_what_others_have_landed_in_a_submodule(modules: Modules) -> None:
+def test_a_retry_does_not_revert_the_landed_work_of_others_in_a_submodule(modules: Modules) -> None:
     first = modules.open("first")
     other = modules.open("other")
     modules.harness.commit({"fix.txt": "fix\n"}, at=other.checkout.path / "vendor" / "lib")
@@ -177,7 +177,7 @@ RESOLVED = {"left as it is": False, "left as it is and committed": False, "merge
 
 
 @pytest.mark.parametrize("how", sorted(RESOLVED))
-def test_a_submodule_commit_is_merged_only_when_it_holds_the_one_that_landed(modules: Modules, how: str) -> None:
+def test_a_submodule_commit_is_merged_only_if_it_contains_the_landed_one(modules: Modules, how: str) -> None:
     first, other = modules.open("first"), modules.open("other")
     modules.harness.commit({"mine.txt": "1\n"}, at=first.checkout.path / "vendor" / "lib")
     modules.seal(first)
@@ -201,7 +201,7 @@ def test_a_submodule_commit_is_merged_only_when_it_holds_the_one_that_landed(mod
 
 
 def test_history_that_an_agent_dropped_is_not_reverted(modules: Modules) -> None:
-    """As a rebase does: it drops merges, with the edits that only a merge holds, and replays the submodule's commit."""
+    """As a rebase does: it drops merges, with the edits that only a merge has, and replays the submodule's commit."""
     git, base = modules.harness.git, modules.base
     other = modules.open("other")
     modules.harness.commit({"fix.txt": "fix\n"}, at=other.checkout.path / "vendor" / "lib")
@@ -232,7 +232,7 @@ def test_a_worktree_whose_folder_was_deleted_still_gives_its_submodule_commits(m
     assert modules.show("vendor/lib", f"{sha}:fix.txt") == "fix"
 
 
-def test_a_submodule_that_an_agent_cloned_itself_is_secured_too(modules: Modules) -> None:
+def test_a_submodule_that_an_agent_cloned_itself_is_saved_too(modules: Modules) -> None:
     tree = modules.open("t", fill=False)
     modules.harness.git("clone", "-q", str(modules.harness.folder.parent / "lib-origin" / "project"), "vendor/lib",
                      cwd=tree.checkout.path)  # fmt: skip
@@ -255,7 +255,7 @@ def test_a_user_without_the_submodule_gets_a_repository_that_git_can_fill(module
     assert (modules.harness.root / "vendor" / "lib" / "fix.txt").read_text() == "fix\n"
 
 
-def test_commits_that_cannot_be_brought_home_keep_the_worktree(modules: Modules) -> None:
+def test_commits_that_cannot_be_copied_to_the_users_repository_keep_the_worktree(modules: Modules) -> None:
     tree = modules.open("t")
     modules.harness.commit({"fix.txt": "fix\n"}, at=tree.checkout.path / "vendor" / "lib")
     made = take_snapshot(tree.checkout, safe="t", base_sha=tree.base_sha, message="m\n")

@@ -1,4 +1,4 @@
-"""Names of branches that a swarm takes: a crash leaves none behind, and no one else's is ever given back."""
+"""Names of branches that a swarm takes: a crash leaves none behind, and those of others are never released."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def marks(harness: Harness) -> set[str]:
     return set(refs_below(harness.repo.git, TAKEN_REFS))
 
 
-def test_a_name_that_was_taken_and_never_stored_is_given_back(harness: Harness) -> None:
+def test_a_name_that_was_taken_but_never_stored_is_released(harness: Harness) -> None:
     assert names(harness).take("t", harness.base)
     assert names(harness).give_back(harness.base) == ("t",)
     assert (branches(harness), marks(harness)) == (set(), set())
 
 
-def test_a_name_that_was_taken_and_never_stored_can_be_taken_again_at_once(harness: Harness) -> None:
+def test_a_name_that_was_taken_but_never_stored_can_be_taken_again_at_once(harness: Harness) -> None:
     assert names(harness).take("t", harness.base)
     later = harness.commit({"a.txt": "later"})
     assert names(harness).take("t", later)
     assert read_ref(harness.repo.git, task_ref("t")) == later
 
 
-def test_a_name_that_is_stored_stays_whenever_its_worker_died(harness: Harness) -> None:
+def test_a_stored_name_stays_whenever_its_worker_died(harness: Harness) -> None:
     taking = names(harness)
     assert taking.take("t", harness.base)
     assert names(harness, "t").give_back(harness.base) == ()
@@ -58,7 +58,7 @@ def test_a_name_that_is_stored_stays_whenever_its_worker_died(harness: Harness) 
     assert (branches(harness), marks(harness)) == ({task_ref("t"), task_ref("u")}, set())
 
 
-def test_the_mark_of_a_stored_name_goes_with_the_next_name(harness: Harness) -> None:
+def test_the_mark_of_a_stored_name_is_removed_with_the_next_name(harness: Harness) -> None:
     settled = Settled()
     for name in ("t", "u"):
         taking = TakenNames(harness.repo, harness.trees, is_stored=lambda _name: True, settled=settled)
@@ -69,7 +69,7 @@ def test_the_mark_of_a_stored_name_goes_with_the_next_name(harness: Harness) -> 
     assert (branches(harness), marks(harness)) == ({task_ref("t"), task_ref("u")}, set())
 
 
-def test_a_mark_that_another_worker_has_deleted_is_in_no_way_of_the_next_name(harness: Harness) -> None:
+def test_a_mark_that_another_worker_has_deleted_does_not_block_the_next_name(harness: Harness) -> None:
     taking = names(harness)
     assert taking.take("t", harness.base)
     taking.stored("t")
@@ -78,23 +78,23 @@ def test_a_mark_that_another_worker_has_deleted_is_in_no_way_of_the_next_name(ha
     assert branches(harness) == {task_ref("t"), task_ref("u")}
 
 
-def test_a_branch_with_anything_that_has_not_landed_stays(harness: Harness) -> None:
+def test_a_branch_with_unlanded_work_stays(harness: Harness) -> None:
     assert names(harness).take("t", harness.base)
-    work = harness.commit({"a.txt": "of somebody"})
+    work = harness.commit({"a.txt": "of another user"})
     harness.git("update-ref", task_ref("t"), work)
     assert names(harness).give_back(harness.base) == ()
     assert read_ref(harness.repo.git, task_ref("t")) == work
     assert marks(harness) == set()
 
 
-def test_a_branch_that_someone_has_checked_out_stays(harness: Harness) -> None:
+def test_a_branch_that_is_checked_out_elsewhere_stays(harness: Harness) -> None:
     assert names(harness).take("t", harness.base)
     harness.git("worktree", "add", "-q", str(harness.folder / "mine"), "swarm/task/t")
     assert names(harness).give_back(harness.base) == ()
     assert branches(harness) == {task_ref("t")}
 
 
-def test_what_another_swarm_has_just_taken_stays_and_cannot_be_taken(harness: Harness) -> None:
+def test_a_name_that_another_swarm_has_just_taken_stays_and_cannot_be_taken(harness: Harness) -> None:
     others = TaskWorktrees(harness.repo, harness.folder / "other" / "worktrees")
     assert names(harness, trees=others).take("t", harness.base)
     assert not names(harness).take("t", harness.base)
@@ -103,7 +103,7 @@ def test_what_another_swarm_has_just_taken_stays_and_cannot_be_taken(harness: Ha
     assert len(marks(harness)) == 1
 
 
-def test_a_lock_that_a_crash_left_on_a_mark_is_in_nobodys_way(harness: Harness) -> None:
+def test_a_lock_left_on_a_mark_by_a_crash_blocks_nothing(harness: Harness) -> None:
     assert names(harness).take("t", harness.base)
     [mark] = marks(harness)
     ref_lock(harness.repo, mark).touch()
@@ -113,7 +113,7 @@ def test_a_lock_that_a_crash_left_on_a_mark_is_in_nobodys_way(harness: Harness) 
     assert names(harness).take("t", harness.base)
 
 
-def test_a_lock_that_a_crash_left_on_a_branch_is_waited_for_once(harness: Harness) -> None:
+def test_a_lock_left_on_a_branch_by_a_crash_is_waited_for_once(harness: Harness) -> None:
     pauses: list[float] = []
     repository = replace(harness.repo, git=replace(harness.repo.git, pause=pauses.append))
     taking = TakenNames(repository, harness.trees, is_stored=lambda name: False)
@@ -121,7 +121,7 @@ def test_a_lock_that_a_crash_left_on_a_branch_is_waited_for_once(harness: Harnes
     left.parent.mkdir(parents=True)
     left.touch()
     assert taking.take("t", harness.base)
-    assert sum(pauses) > 1, "it might have been a person's"
+    assert sum(pauses) > 1, "it might have been a user's"
     left.touch()
     assert taking.give_back(harness.base) == ("t",)
     assert (branches(harness), left.exists()) == (set(), False)

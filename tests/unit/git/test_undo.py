@@ -1,4 +1,4 @@
-"""What is written after a commit was made is reported and discarded, and nothing else is."""
+"""Changes made after a commit are reported and discarded, and nothing else is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def test_what_a_validator_wrote_is_reported_and_thrown_away(bench: Bench) -> None:
+def test_files_that_a_validator_wrote_are_reported_and_discarded(bench: Bench) -> None:
     bench.write({"b": "mine", "keep.log": "ignored"}, at=bench.at)
     head = bench.snap().head_sha
     bench.open("t")
@@ -38,7 +38,7 @@ def test_what_a_validator_wrote_is_reported_and_thrown_away(bench: Bench) -> Non
     assert changes_since(bench.tree.checkout, head) == ()
 
 
-def test_a_file_that_became_a_folder_is_put_back(bench: Bench) -> None:
+def test_a_file_that_became_a_folder_is_restored(bench: Bench) -> None:
     (bench.at / "a.txt").unlink()
     bench.write({"a.txt/inner": "1"}, at=bench.at)
     undo_since(bench.tree.checkout, bench.base, ref=bench.tree.ref)

@@ -1,4 +1,4 @@
-"""A conflict that git marks with nothing in the files is resolved only when the agent has resolved it."""
+"""A conflict that git does not mark in the files counts as resolved only if the agent has resolved it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LEFT = {
 
 
 @pytest.mark.parametrize("kind", sorted(LEFT))
-def test_a_conflict_without_markers_that_is_left_alone_is_no_merge(bench: History, kind: str) -> None:
+def test_a_conflict_without_markers_that_is_left_alone_is_not_a_merge(bench: History, kind: str) -> None:
     mine, theirs = LEFT[kind]
     bench.play(f"{mine}; {COMMIT}")
     bench.seal()
@@ -49,7 +49,7 @@ def test_a_conflict_without_markers_that_is_left_alone_is_no_merge(bench: Histor
     assert "lib.py" in plan.conflicts or bench.show(f"{plan.new}:lib.py") == bench.show(f"{landed}:lib.py")
 
 
-def test_a_conflict_without_markers_that_is_resolved_and_not_added_is_a_merge(bench: History) -> None:
+def test_a_conflict_without_markers_that_is_resolved_but_not_added_is_a_merge(bench: History) -> None:
     bench.play(f"printf 'a\\0a' > lib.py; {COMMIT}")
     bench.seal()
     other = bench.open("other", bench.base)

@@ -1,4 +1,4 @@
-"""What git itself changes, by line endings, filters, encodings or keywords, is no work of a task."""
+"""Changes that git itself makes, by line endings, filters, encodings or keywords, are not work of a task."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STORED = {
 
 
 def store(harness: Harness, files: dict[str, bytes]) -> str:
-    """Commit contents as they are, past every conversion, as other tools and old commits did; the commit."""
+    """Commit contents unchanged, bypassing every conversion, as other tools and old commits did; returns the commit."""
     harness.git("config", "filter.up.smudge", "tr a-z A-Z")
     harness.git("config", "filter.up.clean", "tr A-Z a-z")
     harness.write({".gitattributes": ATTRIBUTES})
@@ -47,7 +47,7 @@ def bench(tmp_path: Path) -> Bench:
     base = store(bench, STORED)
     bench.tree = bench.open("t", base)
     bench.base = base
-    assert bench.git("status", "--porcelain", cwd=bench.at), "git has changed what was measured"
+    assert bench.git("status", "--porcelain", cwd=bench.at), "git no longer behaves as measured"
     return bench
 
 
@@ -56,7 +56,7 @@ def test_a_task_that_does_nothing_has_changed_nothing(bench: Bench) -> None:
     assert (snapshot.head_sha, snapshot.changed, snapshot.created) == (bench.base, False, False)
 
 
-def test_files_that_nobody_edited_stay_as_they_are_beside_real_work(bench: Bench) -> None:
+def test_untouched_files_stay_as_they_are_next_to_real_work(bench: Bench) -> None:
     bench.write({"new.txt": "1\n", "a.txt": "edited\n"}, at=bench.at)
     head = bench.snap().head_sha
     changed = bench.git("diff", "--name-only", bench.base, head).splitlines()
@@ -64,27 +64,27 @@ def test_files_that_nobody_edited_stay_as_they_are_beside_real_work(bench: Bench
 
 
 @pytest.mark.parametrize("name", sorted(STORED))
-def test_an_edit_of_such_a_file_is_work(bench: Bench, name: str) -> None:
+def test_an_edit_of_an_affected_file_is_work(bench: Bench, name: str) -> None:
     (bench.at / name).write_bytes((bench.at / name).read_bytes() + "more\n".encode("utf-16-le"))
     head = bench.snap().head_sha
     assert bench.git("diff", "--name-only", "-z", bench.base, head) == f"{name}\0"
 
 
-def test_a_mode_that_was_changed_leaves_the_content_alone(bench: Bench) -> None:
+def test_a_changed_mode_leaves_the_content_alone(bench: Bench) -> None:
     (bench.at / "raw.txt").chmod(0o755)
     head = bench.snap().head_sha
     assert bench.git("diff", "--summary", bench.base, head).strip() == "mode change 100644 => 100755 raw.txt"
     assert bench.git("rev-parse", f"{head}:raw.txt") == bench.git("rev-parse", f"{bench.base}:raw.txt")
 
 
-def test_normalizing_that_the_agent_commits_is_work(bench: Bench) -> None:
+def test_a_normalization_that_the_agent_commits_is_work(bench: Bench) -> None:
     bench.agent("add", "--renormalize", "raw.txt")
     bench.agent("commit", "-q", "-m", "line ends")
     head = bench.snap().head_sha
     assert bench.git("diff", "--name-only", bench.base, head).splitlines() == ["raw.txt"]
 
 
-def test_a_lost_index_makes_no_work_of_it(bench: Bench) -> None:
+def test_a_lost_index_does_not_turn_it_into_work(bench: Bench) -> None:
     (bench.tree.checkout.git_dir / "index").unlink()
     assert bench.snap().head_sha == bench.base
 
@@ -124,7 +124,7 @@ def test_landing_into_a_checkout_with_an_edit_is_still_refused(bench: Bench) -> 
     assert (bench.root / "raw.txt").read_bytes() == STORED["raw.txt"]
 
 
-def test_files_are_back_when_landing_into_a_checkout_fails(bench: Bench) -> None:
+def test_files_are_restored_if_landing_into_a_checkout_fails(bench: Bench) -> None:
     integration = Integration(repository=bench.repo)
     tip = integration.begin(bench.base)
     bench.write({"raw.txt": "edited\n", "new": "1\n"}, at=bench.at)

@@ -56,7 +56,7 @@ def test_a_retry_without_earlier_work_starts_from_the_newer_base(harness: Harnes
     assert (again.cwd / "c.txt").exists()
 
 
-def test_what_a_dead_attempt_left_is_committed_before_the_next_begins(harness: Harness) -> None:
+def test_changes_left_by_a_dead_attempt_are_committed_before_the_next_begins(harness: Harness) -> None:
     tree = harness.open("t")
     harness.write({"b.txt": "half done", "a.txt": "changed"}, at=tree.cwd)
     (tree.checkout.git_dir / "index.lock").touch()
@@ -68,7 +68,7 @@ def test_what_a_dead_attempt_left_is_committed_before_the_next_begins(harness: H
     assert harness.git("status", "--porcelain", cwd=again.cwd) == ""
 
 
-def test_a_lock_that_a_killed_git_left_on_a_kept_head_is_in_nobodys_way(harness: Harness) -> None:
+def test_a_lock_left_by_a_killed_git_on_a_kept_head_blocks_nothing(harness: Harness) -> None:
     tree = harness.open("t")
     harness.write({"b.txt": "half done"}, at=tree.cwd)
     kept = harness.open("t").head_sha
@@ -88,14 +88,14 @@ def test_locks_of_living_processes_are_not_touched(harness: Harness) -> None:
     assert (tree.checkout.git_dir / "index").exists()
 
 
-def test_a_vanished_folder_is_made_again_from_its_branch(harness: Harness) -> None:
+def test_a_vanished_folder_is_recreated_from_its_branch(harness: Harness) -> None:
     tree = harness.open("t")
     harness.commit({"b.txt": "mine"}, at=tree.cwd)
     shutil.rmtree(tree.cwd)
     assert (harness.open("t").cwd / "b.txt").read_text() == "mine"
 
 
-def test_a_folder_that_is_no_worktree_any_more_is_moved_and_not_deleted(harness: Harness) -> None:
+def test_a_folder_that_is_no_longer_a_worktree_is_moved_and_not_deleted(harness: Harness) -> None:
     tree = harness.open("t")
     harness.write({"precious": "work"}, at=tree.cwd)
     shutil.rmtree(tree.checkout.git_dir)
@@ -105,7 +105,7 @@ def test_a_folder_that_is_no_worktree_any_more_is_moved_and_not_deleted(harness:
     assert not (again.cwd / "precious").exists()
 
 
-def test_an_add_that_was_killed_in_the_middle_is_done_over(harness: Harness) -> None:
+def test_an_add_that_was_killed_halfway_is_repeated(harness: Harness) -> None:
     """Its branch is there, its folder registered, and only some files are checked out."""
     tree = harness.open("t")
     (tree.checkout.git_dir / READY_MARK).unlink()
@@ -113,7 +113,7 @@ def test_an_add_that_was_killed_in_the_middle_is_done_over(harness: Harness) -> 
     (tree.cwd / "a.txt").unlink()
     (tree.checkout.git_dir / "locked").write_text("initializing")
     again = harness.open("t")
-    assert again.leftover is None, "missing files were taken for the agent's deletions"
+    assert again.leftover is None, "missing files must not count as the agent's deletions"
     assert (again.cwd / "a.txt").exists()
 
 
@@ -143,19 +143,19 @@ def test_forty_parallel_adds_all_succeed(harness: Harness) -> None:
         made = list(pool.map(lambda number: harness.open(f"task-{number}"), range(40)))
     assert len({tree.cwd for tree in made}) == 40
     assert all((tree.cwd / "a.txt").exists() for tree in made)
-    assert (harness.root / ".git" / "config").read_bytes() == before, "tracking was written"
+    assert (harness.root / ".git" / "config").read_bytes() == before, "tracking must not be written"
 
 
-def test_adding_does_not_need_the_configuration_which_tracking_would_lock(harness: Harness) -> None:
+def test_adding_needs_no_lock_on_the_configuration(harness: Harness) -> None:
     harness.settings.write_text(harness.settings.read_text() + "[branch]\n\tautoSetupMerge = always\n")
     (harness.root / ".git" / "config.lock").touch()
     tracked = harness.run("worktree", "add", "-b", "theirs", str(harness.folder / "theirs"), "main")
-    assert tracked.returncode != 0, "git got along without its configuration"
-    assert harness.run("rev-parse", "--verify", "refs/heads/theirs").returncode == 0, "it left no branch behind"
+    assert tracked.returncode != 0, "git succeeded without its configuration"
+    assert harness.run("rev-parse", "--verify", "refs/heads/theirs").returncode == 0, "it must leave no branch behind"
     assert harness.open("t").head_sha == harness.base
 
 
-def test_files_whose_names_fill_more_than_a_pipe_are_checked_out_and_committed(tmp_path: Path) -> None:
+def test_file_names_that_fill_more_than_a_pipe_are_checked_out_and_committed(tmp_path: Path) -> None:
     names = many_names("many")
     harness = Harness(tmp_path, files=dict.fromkeys(names, "1"))
     tree = harness.open("t")
@@ -177,7 +177,7 @@ def test_awkward_paths_of_project_and_state_work(tmp_path: Path, name: str) -> N
     assert not tree.cwd.exists()
 
 
-def test_a_path_that_is_no_text_works(tmp_path: Path) -> None:
+def test_a_path_that_is_not_valid_text_works(tmp_path: Path) -> None:
     harness = Harness(tmp_path)
     tree = harness.open("t")
     try:
@@ -188,14 +188,14 @@ def test_a_path_that_is_no_text_works(tmp_path: Path) -> None:
     assert "caf\udce9" in harness.files(again.head_sha)
 
 
-def test_a_sub_folder_project_works_in_the_same_sub_folder(tmp_path: Path) -> None:
+def test_a_project_in_a_subfolder_works_in_the_same_subfolder(tmp_path: Path) -> None:
     harness = Harness(tmp_path, files={"services/api/main.py": "1", "top.txt": "1"}, below="services/api")
     tree = harness.open("t")
     assert tree.cwd == tree.checkout.path / "services" / "api"
     assert (tree.cwd / "main.py").exists()
 
 
-def test_a_bare_repository_gives_worktrees_too(tmp_path: Path) -> None:
+def test_a_bare_repository_has_worktrees_too(tmp_path: Path) -> None:
     harness = Harness(tmp_path)
     harness.git("clone", "-q", "--bare", str(harness.root), str(tmp_path / "bare.git"))
     repo = Repository.find(tmp_path / "bare.git", git=Git(cwd=tmp_path, environ=harness.env))
@@ -205,7 +205,7 @@ def test_a_bare_repository_gives_worktrees_too(tmp_path: Path) -> None:
     assert [listed.ref for listed in list_worktrees(repo.git)] == [task_ref("t")]
 
 
-def test_a_task_branch_that_someone_else_has_checked_out_is_left_to_them(harness: Harness) -> None:
+def test_a_task_branch_that_is_checked_out_elsewhere_is_left_alone(harness: Harness) -> None:
     harness.git("worktree", "add", "-q", "-b", "swarm/task/t", str(harness.folder / "theirs"))
     with pytest.raises(BranchInUse, match="theirs"):
         harness.open("t")
@@ -247,7 +247,7 @@ def test_pruning_would_destroy_that_worktree(harness: Harness) -> None:
     assert harness.run("rev-parse", "HEAD", cwd=theirs).returncode != 0
 
 
-def test_ignored_files_that_the_project_names_are_copied_in(harness: Harness) -> None:
+def test_ignored_files_that_the_project_names_are_copied(harness: Harness) -> None:
     harness.commit({".gitignore": ".env\nlocal/\n*.log\n", ".worktreeinclude": ".env\nlocal/*.json\nnot-ignored.txt\n"})
     harness.write({".env": "KEY=1", "local/a.json": "{}", "local/b.txt": "", "x.log": "", "not-ignored.txt": "1"})
     (harness.root / ".env").chmod(0o600)
@@ -261,7 +261,7 @@ def test_ignored_files_that_the_project_names_are_copied_in(harness: Harness) ->
     assert (tree.cwd / ".env").read_text() == "KEY=agent"
 
 
-def test_included_files_of_a_sub_folder_project_come_to_the_same_place(tmp_path: Path) -> None:
+def test_included_files_of_a_project_in_a_subfolder_are_copied_to_the_same_place(tmp_path: Path) -> None:
     files = {"app/main.py": "1", ".gitignore": ".env\n", "app/.worktreeinclude": ".env\n"}
     harness = Harness(tmp_path, files=files, below="app")
     harness.write({"app/.env": "KEY=1"})
@@ -331,14 +331,14 @@ def test_the_landing_worktree_is_reset_to_each_commit_and_keeps_its_caches(harne
     assert (landing_checkout(harness.repo, path, second, holder_is_dead=all_dead).path / "a.txt").exists()
 
 
-def test_a_worktree_that_someone_is_just_adding_is_waited_for(harness: Harness) -> None:
-    """Git reads all worktrees, and fails over one that is half made."""
+def test_a_worktree_that_is_just_being_added_is_waited_for(harness: Harness) -> None:
+    """Git reads all worktrees, and fails on one that is half made."""
     half = harness.root / ".git" / "worktrees" / "half"
     half.mkdir(parents=True)
     (half / "gitdir").write_text(str(harness.folder / "half" / ".git") + "\n")
     (half / "HEAD").write_text("ref: refs/heads/main\n")
     (half / "commondir").write_text("")
-    assert harness.run("worktree", "list").returncode != 0, "git does not mind any more"
+    assert harness.run("worktree", "list").returncode != 0, "git no longer fails"
 
     def finish(_s: float) -> None:
         (half / "commondir").write_text("../..\n")

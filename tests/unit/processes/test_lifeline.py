@@ -1,4 +1,4 @@
-"""A lock that lasts as long as anything that inherited it, and a record of what was seen."""
+"""A lock that lasts as long as any process that inherited it, and a record of the processes that were seen."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def end(process: ProcessId) -> None:
     os.waitpid(process.pid, 0)
 
 
-def test_what_inherits_the_lock_cannot_write_the_record(tmp_path: Path, spawn: Spawn) -> None:
+def test_a_process_that_inherits_the_lock_cannot_write_the_record(tmp_path: Path, spawn: Spawn) -> None:
     lifeline, seen = Lifeline(tmp_path, program()), spawn()
     lifeline.record([seen])
     forged = f"{os.getpid():>10} {1:>20}\n" * 9
@@ -75,21 +75,21 @@ def test_the_lock_is_free_only_when_the_last_process_that_inherited_it_has_ended
     assert lifelines.holders(program()) == []
 
 
-def test_of_a_program_without_a_file_nothing_is_claimed(tmp_path: Path) -> None:
+def test_nothing_is_claimed_about_a_program_without_a_file(tmp_path: Path) -> None:
     lifelines = Lifelines(tmp_path)
     assert lifelines.is_free(program()) is None
     assert lifelines.holders(program()) == lifelines.recorded(program()) == []
     lifelines.clear(needed=())
 
 
-def test_programs_that_share_a_number_have_files_of_their_own(tmp_path: Path) -> None:
+def test_programs_that_share_a_number_have_separate_files(tmp_path: Path) -> None:
     first = program()
     os.close(Lifeline(tmp_path, first).descriptor)
     for other in (replace(first, start_time=1), replace(first, pid_ns=1), replace(first, boot_id="another-boot")):
         assert Lifelines(tmp_path).is_free(other) is None
 
 
-def test_only_those_who_hold_the_lock_are_holders_and_a_backup_that_reads_the_file_is_none(
+def test_only_processes_with_the_lock_are_holders_and_a_backup_that_reads_the_file_is_not(
     tmp_path: Path, spawn: Spawn
 ) -> None:
     lifeline = Lifeline(tmp_path, program())
@@ -102,7 +102,7 @@ def test_only_those_who_hold_the_lock_are_holders_and_a_backup_that_reads_the_fi
     os.close(lifeline.descriptor)
 
 
-def test_holders_are_found_though_someone_deleted_the_file(tmp_path: Path, spawn: Spawn) -> None:
+def test_holders_are_found_although_the_file_was_deleted(tmp_path: Path, spawn: Spawn) -> None:
     lifeline = Lifeline(tmp_path, program())
     child = spawn(lifeline.descriptor)
     os.close(lifeline.descriptor)
@@ -111,7 +111,7 @@ def test_holders_are_found_though_someone_deleted_the_file(tmp_path: Path, spawn
     assert Lifelines(tmp_path).holders(program()) == [child]
 
 
-def test_two_who_look_at_the_same_time_do_not_take_each_other_for_holders(tmp_path: Path) -> None:
+def test_two_simultaneous_checks_do_not_mistake_each_other_for_holders(tmp_path: Path) -> None:
     os.close(Lifeline(tmp_path, program()).descriptor)
     file = lock_file(tmp_path)
     with file.open("rb") as looking:
@@ -119,13 +119,13 @@ def test_two_who_look_at_the_same_time_do_not_take_each_other_for_holders(tmp_pa
         assert Lifelines(tmp_path).is_free(program()) is True
 
 
-def test_what_was_recorded_is_read_back_and_stays_as_long_as_it_lives(tmp_path: Path, spawn: Spawn) -> None:
+def test_recorded_processes_are_read_back_and_stay_recorded_while_they_live(tmp_path: Path, spawn: Spawn) -> None:
     lifelines, lifeline = Lifelines(tmp_path), Lifeline(tmp_path, program())
     one, two, three = spawn(), spawn(), spawn()
     lifeline.record([one, two])
     assert lifelines.recorded(program()) == [one, two]
     lifeline.record([three])
-    assert lifelines.recorded(program()) == [one, two, three], "it is no longer below the program, and lives"
+    assert lifelines.recorded(program()) == [one, two, three], "it is no longer below the program, but alive"
     end(one)
     end(two)
     lifeline.record([three])
@@ -165,8 +165,8 @@ def test_the_ancestors_of_a_program_are_recorded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"      1 ", b"      7                   1\n"])
-def test_of_a_program_whose_ancestors_are_not_all_recorded_none_is_known(tmp_path: Path, damage: bytes) -> None:
-    """One that is missing would be taken for a stranger."""
+def test_without_a_complete_record_the_ancestors_of_a_program_are_unknown(tmp_path: Path, damage: bytes) -> None:
+    """A missing one would be taken for a stranger."""
     Lifeline(tmp_path, program())
     path = lock_file(tmp_path)
     path.with_name(path.name + ".above").write_bytes(damage)
@@ -175,7 +175,7 @@ def test_of_a_program_whose_ancestors_are_not_all_recorded_none_is_known(tmp_pat
     assert Lifelines(tmp_path).ancestors(replace(program(), pid_ns=1)) is None
 
 
-def test_files_that_nobody_holds_are_cleared_away_unless_a_proof_still_needs_them(tmp_path: Path) -> None:
+def test_files_without_holders_are_removed_unless_a_proof_still_needs_them(tmp_path: Path) -> None:
     held, needed, left = program(1), program(2), program(3)
     lifeline = Lifeline(tmp_path, held)
     for each in (needed, left):
@@ -188,7 +188,7 @@ def test_files_that_nobody_holds_are_cleared_away_unless_a_proof_still_needs_the
     assert lifelines.is_free(held) is None
 
 
-def test_a_file_cleared_between_opening_and_locking_is_made_again(
+def test_a_file_removed_between_opening_and_locking_is_created_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cleared_just_before(descriptor: int) -> bool:
@@ -202,7 +202,7 @@ def test_a_file_cleared_between_opening_and_locking_is_made_again(
     os.close(lifeline.descriptor)
 
 
-def test_the_descriptor_is_not_inherited_by_accident_and_out_of_the_way(tmp_path: Path) -> None:
+def test_the_descriptor_is_not_inherited_by_accident_and_has_a_high_number(tmp_path: Path) -> None:
     lifeline = Lifeline(tmp_path, program())
     assert not os.get_inheritable(lifeline.descriptor)
     assert lifeline.descriptor >= 100
@@ -237,7 +237,7 @@ def test_a_folder_that_cannot_be_written_is_refused_with_advice(tmp_path: Path) 
     assert refused.value.hint
 
 
-def test_what_ended_before_the_look_is_no_holder(tmp_path: Path, spawn: Spawn) -> None:
+def test_a_process_that_ended_before_the_check_is_no_holder(tmp_path: Path, spawn: Spawn) -> None:
     lifeline = Lifeline(tmp_path, program())
     child = spawn(lifeline.descriptor)
     os.close(lifeline.descriptor)

@@ -1,4 +1,4 @@
-"""A process is identified beyond doubt, and a signal reaches it or none."""
+"""A process is identified beyond doubt, and a signal reaches exactly it or none."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def with_and_without_pidfds(request: pytest.FixtureRequest, monkeypatch: pytest.
 
 
 def recycled(child: subprocess.Popen[bytes]) -> ProcessId:
-    """What a row would say of an earlier process that had the same pid."""
+    """What a row would say about an earlier process that had the same pid."""
     return replace(identify(child), start_time=identify(child).start_time - 1)
 
 
@@ -56,7 +56,7 @@ def test_a_number_that_means_many_processes_is_refused(pid: int) -> None:
         ProcessId.here(pid, 1)
 
 
-def test_a_process_that_has_ended_is_dead_before_it_is_waited_for(sleeper: subprocess.Popen[bytes]) -> None:
+def test_a_process_that_has_ended_counts_as_dead_before_it_is_waited_for(sleeper: subprocess.Popen[bytes]) -> None:
     identity = identify(sleeper)
     assert identity.is_alive() is True
     os.kill(sleeper.pid, signal.SIGKILL)
@@ -68,7 +68,7 @@ def test_a_process_that_has_ended_is_dead_before_it_is_waited_for(sleeper: subpr
     assert ProcessId.of(sleeper.pid) is None
 
 
-def test_a_recycled_pid_is_another_process(sleeper: subprocess.Popen[bytes]) -> None:
+def test_a_recycled_pid_is_a_different_process(sleeper: subprocess.Popen[bytes]) -> None:
     assert recycled(sleeper).is_alive() is False
     assert recycled(sleeper).pidfd() is None
 
@@ -104,7 +104,7 @@ def test_another_pid_namespace_is_never_judged(sleeper: subprocess.Popen[bytes])
     assert "another pid namespace" in of_a_container.describe()
 
 
-def test_a_process_that_proc_hides_is_not_called_dead(
+def test_a_process_hidden_by_proc_is_not_called_dead(
     sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identity = identify(sleeper)
@@ -133,7 +133,7 @@ def test_waiting_for_ends_returns_at_the_first_end(sleeper: subprocess.Popen[byt
     assert time.monotonic() - began < trees.DEADLINE_S
 
 
-def test_no_descriptor_is_left_open_by_questions(sleeper: subprocess.Popen[bytes]) -> None:
+def test_queries_leave_no_descriptor_open(sleeper: subprocess.Popen[bytes]) -> None:
     before = os.listdir("/proc/self/fd")
     for identity in (identify(sleeper), recycled(sleeper), replace(identify(sleeper), pid_ns=1)):
         identity.is_alive()
@@ -143,7 +143,7 @@ def test_no_descriptor_is_left_open_by_questions(sleeper: subprocess.Popen[bytes
 
 
 @pytest.mark.parametrize("name", [") R 1 (", "a b", "new\nline", "((("])
-def test_a_name_full_of_brackets_and_spaces_misleads_nobody(name: str) -> None:
+def test_a_name_full_of_brackets_and_spaces_is_parsed_correctly(name: str) -> None:
     script = 'printf %s "$1" > /proc/$$/comm; echo; read line'
     child = subprocess.Popen(["/bin/sh", "-c", script, "sh", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdout is not None

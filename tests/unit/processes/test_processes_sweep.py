@@ -1,4 +1,4 @@
-"""What bears an attempt's mark is found and killed, and what cannot be judged is never called gone."""
+"""Processes with an attempt's mark are found and killed, and those that cannot be judged are never called gone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def spawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spawn]:
     children: list[subprocess.Popen[bytes]] = []
 
     def start(env: dict[str, str], *argv: str) -> ProcessId:
-        # In its own session, as what a keeper starts.
+        # In its own session, like a process that a keeper starts.
         child = subprocess.Popen(argv or ["/bin/sleep", "1000"], env=env, start_new_session=True)
         children.append(child)
         if env:  # in the middle of its exec it would show none
@@ -73,7 +73,7 @@ def test_the_mark_is_found_in_a_value_and_in_a_name(spawn: Spawn, env: dict[str,
         {"OTHER": ATTEMPT},
     ],
 )
-def test_a_stranger_that_only_mentions_the_attempt_is_left_alone(spawn: Spawn, env: dict[str, str]) -> None:
+def test_an_unrelated_process_that_only_mentions_the_attempt_is_left_alone(spawn: Spawn, env: dict[str, str]) -> None:
     stranger = spawn(env)
     result = sweep(ATTEMPT)
     assert stranger not in (*result.found, *result.unknown)
@@ -86,7 +86,7 @@ def test_the_marks_survive_a_nested_swarm() -> None:
     assert pattern.search(b"\0".join(f"{name}={value}".encode() for name, value in nested.items()))
 
 
-def test_an_empty_environment_is_unknown_unless_too_old_or_accounted_for(spawn: Spawn) -> None:
+def test_an_empty_environment_is_unknown_unless_the_process_is_too_old_or_accounted_for(spawn: Spawn) -> None:
     bare = spawn({})
     assert bare in sweep(attempt()).unknown
     assert bare in sweep(attempt(), since=bare.start_time).unknown
@@ -95,8 +95,8 @@ def test_an_empty_environment_is_unknown_unless_too_old_or_accounted_for(spawn: 
     assert bare not in sweep(attempt(), others=[ProcessId.mine()]).unknown
 
 
-def test_an_environment_that_its_process_wrote_over_is_unknown(spawn: Spawn) -> None:
-    # What setproctitle does: the text of the title runs on into the environment's memory.
+def test_an_environment_that_its_process_overwrote_is_unknown(spawn: Spawn) -> None:
+    # As setproctitle does: the text of the title runs on into the environment's memory.
     script = """
 import ctypes, time
 fields = open("/proc/self/stat", "rb").read().rpartition(b")")[2].split()
@@ -131,26 +131,26 @@ def test_marked_processes_are_killed_with_their_unmarked_children(spawn: Spawn) 
     attempt_id, token = attempt(), trees.fresh_token()
     script = 'env -i setsid sleep "$1" & sleep "$1" & wait'
     marked = spawn(marks(attempt_id) | {"PATH": os.environ["PATH"]}, *trees._shell(script, token))
-    trees.wait_until(lambda: len(trees.alive(token)) == 3, "the tree stands")
+    trees.wait_until(lambda: len(trees.alive(token)) == 3, "the tree is complete")
     verdict = kill(attempt_id)
     assert verdict.gone
     assert trees.alive(token) == []
     assert any(f"pid {marked.pid} " in text for text in verdict.seen)
 
 
-def test_recorded_processes_are_killed_though_they_bear_no_mark(spawn: Spawn) -> None:
+def test_recorded_processes_are_killed_even_without_the_mark(spawn: Spawn) -> None:
     recorded = spawn({"A": "1"})
     assert kill(attempt(), recorded).gone
     assert recorded.is_alive() is False
 
 
-def test_nothing_to_do_is_gone_and_kills_nobody(spawn: Spawn) -> None:
+def test_without_processes_the_attempt_is_gone_and_nothing_is_killed(spawn: Spawn) -> None:
     stranger = spawn({"A": "1"})
     assert kill(attempt()) == Verdict(gone=True, seen=())
     assert stranger.is_alive()
 
 
-def test_an_unknown_process_is_named_kept_alive_and_is_in_the_way(spawn: Spawn) -> None:
+def test_an_unknown_process_is_named_not_killed_and_prevents_the_proof(spawn: Spawn) -> None:
     bare = spawn({})
     verdict = kill(attempt(), deadline_s=0.2)
     assert not verdict.gone
@@ -158,7 +158,7 @@ def test_an_unknown_process_is_named_kept_alive_and_is_in_the_way(spawn: Spawn) 
     assert bare.is_alive()
 
 
-def test_a_helper_without_an_environment_is_no_mystery_in_the_session_of_a_stranger(spawn: Spawn) -> None:
+def test_a_helper_without_an_environment_in_an_unrelated_session_is_not_unknown(spawn: Spawn) -> None:
     browser = spawn({"PATH": "/bin:/usr/bin"}, "/bin/sh", "-c", "env -i sleep 1000 & wait")
     trees.wait_until(lambda: descendants(browser.pid), "the helper runs")
     helper = descendants(browser.pid)[0]
@@ -170,7 +170,7 @@ def test_a_helper_without_an_environment_is_no_mystery_in_the_session_of_a_stran
     helper.kill(9)
 
 
-def test_a_session_older_than_the_worker_is_not_the_attempts(spawn: Spawn, tmp_path: Path) -> None:
+def test_a_session_older_than_the_worker_does_not_belong_to_the_attempt(spawn: Spawn, tmp_path: Path) -> None:
     token = trees.fresh_token()
     wait = f"while [ ! -e {tmp_path / 'go'} ]; do /bin/sleep 0.02; done; /bin/sleep {token} & wait"
     leader = spawn({}, "/bin/sh", "-c", wait)
@@ -213,16 +213,16 @@ def is_unknown(helper: ProcessId, since: int, *above: ProcessId) -> bool:
     return helper in sweep(attempt(), since=since, above={*above}).unknown
 
 
-def test_what_an_older_daemon_starts_is_not_the_attempts(spawn: Spawn, tmp_path: Path) -> None:
-    """As the backends of a database server, each of which leads a session and writes over its environment."""
+def test_processes_of_an_older_daemon_do_not_belong_to_the_attempt(spawn: Spawn, tmp_path: Path) -> None:
+    """Like the backends of a database server, each of which leads a session and overwrites its environment."""
     daemon, helper, since = helper_of_daemon(spawn, tmp_path, "/usr/bin/setsid {sleep}")
-    assert helper in sweep(attempt(), since=since).unknown  # what can inherit is not known
+    assert helper in sweep(attempt(), since=since).unknown  # which processes can inherit is not known
     assert is_unknown(helper, since, ProcessId.mine(), daemon)  # the daemon could have inherited it
     assert not is_unknown(helper, since)
     helper.kill(9)
 
 
-def test_what_its_daemon_has_left_may_be_the_attempts(spawn: Spawn, tmp_path: Path) -> None:
+def test_processes_left_by_an_ended_daemon_may_belong_to_the_attempt(spawn: Spawn, tmp_path: Path) -> None:
     daemon, helper, since = helper_of_daemon(spawn, tmp_path, "/usr/bin/setsid {sleep}")
     daemon.kill(9)
     trees.wait_until(lambda: daemon.is_alive() is False, "the daemon is gone")
@@ -235,8 +235,10 @@ def is_unknown_wherever_it_went(helper: ProcessId, since: int) -> bool:
     return not module._is_below_a_stranger(helper, since, {*(ancestors(os.getpid()) or ()), ProcessId.mine()})
 
 
-def test_what_an_older_daemon_has_in_another_pid_namespace_may_be_the_attempts(spawn: Spawn, tmp_path: Path) -> None:
-    """Anything that enters such a namespace may get a parent there that is older than the attempt."""
+def test_processes_of_an_older_daemon_in_another_pid_namespace_may_belong_to_the_attempt(
+    spawn: Spawn, tmp_path: Path
+) -> None:
+    """A process that enters such a namespace may get a parent there that is older than the attempt."""
     namespace = "/usr/bin/setsid /usr/bin/unshare --user --pid --fork --kill-child {sleep}"
     _, helper, since = helper_of_daemon(spawn, tmp_path, namespace)
     assert not module._is_below_a_stranger(helper, since, ())

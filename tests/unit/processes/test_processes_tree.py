@@ -1,4 +1,4 @@
-"""What lives below a process is listed, measured and killed as a whole."""
+"""The processes below a process are listed, measured and killed as a whole."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def standing(tree: Callable[[str], list[str]], size: int) -> Iterator[tuple[subp
     token = trees.fresh_token()
     child = subprocess.Popen(tree(token), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
-        trees.wait_until(lambda: len(trees.alive(token)) >= size, f"{size} processes stand")
+        trees.wait_until(lambda: len(trees.alive(token)) >= size, f"{size} processes run")
         yield child, token
     finally:
         child.kill()
@@ -38,7 +38,7 @@ def both_listings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.usefixtures("both_listings")
-def test_descendants_are_all_below_and_nothing_else() -> None:
+def test_descendants_are_all_processes_below_and_no_others() -> None:
     with standing(trees.deaf, 3) as (child, token):
         # In the middle of its exec a process shows no command line.
         trees.wait_until(
@@ -48,7 +48,7 @@ def test_descendants_are_all_below_and_nothing_else() -> None:
 
 
 @pytest.mark.usefixtures("both_listings")
-def test_what_has_ended_is_no_descendant() -> None:
+def test_an_ended_process_is_no_descendant() -> None:
     with standing(trees.plain, 3) as (child, token):
         for pid in set(trees.alive(token)) - {child.pid}:
             os.kill(pid, 9)
@@ -70,7 +70,7 @@ threading.Thread(target=work).start()
         )
 
 
-def test_usage_counts_the_whole_tree_and_moves_when_anything_works() -> None:
+def test_usage_counts_the_whole_tree_and_changes_when_anything_works() -> None:
     busy = lambda token: trees._shell('sleep "$1" & while :; do :; done', token)  # noqa: E731
     with standing(busy, 2) as (child, _):
         first = tree_usage(child.pid)
@@ -84,7 +84,7 @@ def test_usage_of_an_idle_tree_does_not_change() -> None:
         trees.wait_until(lambda: len({tree_usage(child.pid).cpu_s for _ in range(20)}) == 1, "nothing is counted twice")
 
 
-def test_usage_of_a_dead_process_is_nothing() -> None:
+def test_usage_of_a_dead_process_is_zero() -> None:
     child = subprocess.Popen(["/bin/true"])
     child.wait()
     assert tree_usage(child.pid).count == 0
@@ -124,13 +124,13 @@ grow(4)
         trees.wait_gone(token)
 
 
-def test_a_tree_is_stopped_while_it_is_listed_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tree_is_stopped_until_its_listing_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
 
     def look(pid: int) -> list[ProcessId]:
         looks.append(pid)
         if len(looks) == 1:
-            return descendants(pid)[:1]  # the rest is "born" after this look
+            return descendants(pid)[:1]  # the others are "created" after this scan
         trees.wait_until(lambda: getattr(procfs.read_stat(pid), "state", "") == "T", "the root is stopped")
         return descendants(pid)
 
@@ -174,7 +174,7 @@ time.sleep(1000)
             trees.kill_rest(token)
 
 
-def test_a_stranger_that_got_a_childs_number_is_no_descendant(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unrelated_process_that_reuses_a_childs_pid_is_no_descendant(monkeypatch: pytest.MonkeyPatch) -> None:
     with standing(trees.plain, 3) as (parent, _), standing(trees.plain, 3) as (stranger, _):
         listed = {parent.pid: [stranger.pid]}
         monkeypatch.setattr(proctree, "children_lister", lambda: lambda pid: listed.get(pid, []))

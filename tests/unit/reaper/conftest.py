@@ -1,4 +1,4 @@
-"""What the tests of the reaper share."""
+"""Fixtures of the reaper's tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from swarm_shared.processes.tree import descendants
 def _sweeps_see_only_what_the_test_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the processes of tests that run at the same time.
 
-    A sweep counts a process in the middle of its exec as unknown. Time in these tests is not real, so all looks of a
+    A sweep counts a process in the middle of its exec as unknown. Time in these tests is not real, so all scans of a
     reaper may fall into the few milliseconds that such a process needs.
     """
     monkeypatch.setattr(sweep, "all_pids", lambda: [process.pid for process in descendants(os.getpid())])

@@ -45,11 +45,13 @@ def test_a_death_ends_the_wait_and_is_reported_once(deaths: Deaths, sleeper: sub
     assert deaths.wait(LONG_S) is WakeReason.DEATH
     assert time.monotonic() - began < LONG_S / 2
     assert deaths.has_ended(process)
-    deaths.follow([process])  # its row is still there, and it is not yet waited for
+    deaths.follow([process])  # its row still exists, and it is not yet waited for
     assert deaths.wait(0) is WakeReason.TIME
 
 
-def test_one_that_died_before_it_was_followed_is_news(deaths: Deaths, sleeper: subprocess.Popen[bytes]) -> None:
+def test_a_process_that_died_before_it_was_followed_is_reported(
+    deaths: Deaths, sleeper: subprocess.Popen[bytes]
+) -> None:
     process = identity(sleeper)
     sleeper.kill()
     sleeper.wait()
@@ -58,7 +60,9 @@ def test_one_that_died_before_it_was_followed_is_news(deaths: Deaths, sleeper: s
     assert deaths.has_ended(process)
 
 
-def test_what_is_no_longer_followed_costs_no_descriptor(deaths: Deaths, sleeper: subprocess.Popen[bytes]) -> None:
+def test_a_process_that_is_no_longer_followed_costs_no_descriptor(
+    deaths: Deaths, sleeper: subprocess.Popen[bytes]
+) -> None:
     before = len(os.listdir("/proc/self/fd"))
     deaths.follow([identity(sleeper)])
     assert len(os.listdir("/proc/self/fd")) == before + 1

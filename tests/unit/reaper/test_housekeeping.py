@@ -1,4 +1,4 @@
-"""Housekeeping: space, the log, half-done imports, old output; each in its time and no sooner."""
+"""Housekeeping: disk space, the log, unfinished imports, old output; each at its time and no sooner."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_nearly_full_disk_stops_claims_until_there_is_room(house: House) -> No
     flag = house.db.swarm.flags()["disk_low"]
     assert "100 MiB free" in flag.reason
     assert house.claim() is None
-    house.disk.sizes = replace(house.disk.sizes, free=205 * MIB)  # at the very edge: not yet
+    house.disk.sizes = replace(house.disk.sizes, free=205 * MIB)  # at the exact limit: not yet
     keeping.run_once()
     assert "disk_low" in house.db.swarm.flags()
     house.disk.sizes = replace(house.disk.sizes, free=5_000 * MIB)
@@ -87,7 +87,7 @@ def test_a_nearly_full_disk_stops_claims_until_there_is_room(house: House) -> No
     assert house.claim() is not None
 
 
-def test_output_of_completed_tasks_is_trimmed_after_its_days_and_never_by_default(house: House) -> None:
+def test_output_of_completed_tasks_is_trimmed_after_the_configured_days_and_never_by_default(house: House) -> None:
     house.add("t")
     house.write_output(450)
     house.clock.pass_s(3 * DAY_S)
@@ -99,7 +99,7 @@ def test_output_of_completed_tasks_is_trimmed_after_its_days_and_never_by_defaul
     house.clock.pass_s(2 * DAY_S)
     keeping.run_once()
     assert house.output_left() == 0
-    assert house.pauses >= 2  # in pieces
+    assert house.pauses >= 2  # in chunks
 
 
 def test_output_of_tasks_that_did_not_complete_is_kept(house: House) -> None:
@@ -111,7 +111,7 @@ def test_output_of_tasks_that_did_not_complete_is_kept(house: House) -> None:
     assert house.output_left() == 3
 
 
-def test_a_large_log_is_moved_into_the_file(house: House) -> None:
+def test_a_large_log_is_checkpointed(house: House) -> None:
     house.add(*(f"t{number}" for number in range(50)))
     wal = house.path.with_name(house.path.name + "-wal")
     assert wal.stat().st_size > 0
@@ -136,7 +136,7 @@ def test_work_that_waits_long_to_land_is_reported_by_the_reaper(house: House) ->
     assert house.events().count("landing_late") == 1
 
 
-def test_what_the_worktrees_take_on_the_disk_is_stored_once_a_minute(house: House) -> None:
+def test_the_disk_use_of_worktrees_is_stored_once_a_minute(house: House) -> None:
     state_dir = house.config().state_dir
     for kind, name in (("worktrees", "a"), ("worktrees", "b"), ("spares", "s"), ("filling", "f")):
         folder = state_dir / kind / name

@@ -1,4 +1,4 @@
-"""Requests beside the loop: each carried out once, with its outcome, whatever dies in between."""
+"""Requests next to the loop: each is carried out once, with its outcome, whatever dies in between."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from swarm_shared.store.requests.control import EXPIRES_AFTER_S, Control, Contro
 
 
 class LandingHarness(QueueHarness):
-    """A queue whose landed work waits for main, and the reaper's requests with what runs beside them."""
+    """A queue whose landed work waits for main, and the reaper's requests with the thread next to them."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -64,7 +64,7 @@ def done(harness: LandingHarness) -> tuple[str, str]:
     return "done", f"{text}; its checkout {harness.project.root} was updated"
 
 
-def test_a_landing_is_carried_out_and_says_from_where_to_where(harness: LandingHarness) -> None:
+def test_a_landing_is_carried_out_and_reports_both_commits(harness: LandingHarness) -> None:
     row = harness.ask()
     harness.round()
     assert harness.outcome(row) == done(harness)
@@ -121,7 +121,9 @@ def land_and_die(harness: LandingHarness) -> int:
 
 
 @pytest.mark.parametrize("later_s", [1, 3_600])
-def test_what_a_dead_reaper_has_landed_is_reported_by_the_next_one(harness: LandingHarness, later_s: float) -> None:
+def test_a_landing_completed_by_a_dead_reaper_is_reported_by_the_next_one(
+    harness: LandingHarness, later_s: float
+) -> None:
     row = land_and_die(harness)
     harness.clock.pass_s(later_s)
     harness.start_reaper()
@@ -136,14 +138,14 @@ def begin_and_die(harness: LandingHarness) -> int:
     return row
 
 
-def test_what_a_dead_reaper_has_only_begun_is_done_by_one_that_comes_in_time(harness: LandingHarness) -> None:
+def test_a_landing_begun_by_a_dead_reaper_is_continued_by_one_that_starts_in_time(harness: LandingHarness) -> None:
     row = begin_and_die(harness)
     harness.start_reaper()
     harness.round()
     assert harness.outcome(row) == done(harness)
 
 
-def test_and_not_by_one_that_comes_when_no_one_expects_it_any_more(harness: LandingHarness) -> None:
+def test_but_not_by_one_that_starts_after_the_request_expired(harness: LandingHarness) -> None:
     row = begin_and_die(harness)
     harness.clock.pass_s(3_600)
     harness.start_reaper()
@@ -153,7 +155,7 @@ def test_and_not_by_one_that_comes_when_no_one_expects_it_any_more(harness: Land
     assert harness.project.sha("main") == harness.project.base
 
 
-def test_an_undo_that_came_too_late_is_not_done(harness: LandingHarness) -> None:
+def test_an_undo_that_came_too_late_is_not_carried_out(harness: LandingHarness) -> None:
     harness.ask()
     harness.round()
     row = harness.ask(undo=True, **{"from": harness.tip, "to": harness.project.base})
@@ -164,7 +166,7 @@ def test_an_undo_that_came_too_late_is_not_done(harness: LandingHarness) -> None
     assert (harness.outcome(row)[0], harness.project.sha("main")) == ("expired", harness.tip)
 
 
-def test_one_that_was_never_begun_expires(harness: LandingHarness) -> None:
+def test_a_request_that_was_never_begun_expires(harness: LandingHarness) -> None:
     row = harness.ask()
     harness.clock.pass_s(EXPIRES_AFTER_S + 1)
     harness.round()
@@ -176,7 +178,7 @@ def test_one_that_was_never_begun_expires(harness: LandingHarness) -> None:
 
 
 class Beside:
-    """What carries out rows in a test, and which it got."""
+    """Carries out rows in a test, and records which it got."""
 
     def __init__(self, *, fails: list[Exception] | None = None) -> None:
         self.got: list[int] = []
@@ -195,7 +197,7 @@ def offered_to(harness: LandingHarness, beside: Beside) -> ControlRow:
     return harness.db.control.get(harness.ask())
 
 
-def test_a_row_that_was_offered_often_is_carried_out_once(harness: LandingHarness) -> None:
+def test_a_row_that_is_offered_repeatedly_is_carried_out_once(harness: LandingHarness) -> None:
     beside = Beside()
     row = offered_to(harness, beside)
     for _ in range(3):
@@ -209,7 +211,7 @@ def test_a_row_that_was_offered_often_is_carried_out_once(harness: LandingHarnes
     assert beside.got == [row.id]
 
 
-def test_what_nobody_expected_is_an_outcome_and_not_an_endless_try(harness: LandingHarness) -> None:
+def test_an_unexpected_error_is_an_outcome_and_not_retried_forever(harness: LandingHarness) -> None:
     beside = Beside(fails=[ZeroDivisionError()])
     row = offered_to(harness, beside)
     harness.round()
@@ -218,7 +220,7 @@ def test_what_nobody_expected_is_an_outcome_and_not_an_endless_try(harness: Land
     assert beside.got == [row.id]
 
 
-def test_after_trouble_with_the_database_the_loop_offers_it_again(harness: LandingHarness) -> None:
+def test_after_a_database_error_the_loop_offers_it_again(harness: LandingHarness) -> None:
     beside = Beside(fails=[DatabaseError("the disk is full")])
     row = offered_to(harness, beside)
     harness.requests.run_once()

@@ -1,4 +1,4 @@
-"""The loop: trouble with the database is reported and waited out, and time-outs need no commit to be noticed."""
+"""The loop: database errors are reported and waited out, and timeouts are noticed without a commit."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def harness(tmp_path: Path) -> Iterator[LoopHarness]:
     harness.db.close()
 
 
-def test_a_reaper_that_is_ended_before_its_next_round_answers_an_emergency_stop(
+def test_a_reaper_that_is_ended_before_its_next_round_handles_an_emergency_stop(
     harness: LoopHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Requests, "run_once", lambda _: None)
@@ -75,7 +75,7 @@ def test_a_reaper_that_supervisord_ends_first_still_reports_a_killed_run(tmp_pat
     harness.db.close()
 
 
-def test_it_says_what_it_sees(harness: LoopHarness) -> None:
+def test_a_round_is_logged(harness: LoopHarness) -> None:
     assert not harness.loop.run_once()
     service = harness.db.swarm.services()["reaper"]
     assert service.process == ProcessId.mine()
@@ -85,7 +85,7 @@ def test_it_says_what_it_sees(harness: LoopHarness) -> None:
     assert harness.db.swarm.services()["reaper"].seen_at == harness.clock.wall
 
 
-def test_scheduled_tasks_become_ready_for_people_to_see_without_any_worker(harness: LoopHarness) -> None:
+def test_scheduled_tasks_become_visibly_ready_without_any_worker(harness: LoopHarness) -> None:
     harness.budgets = Budgets(max_retries=2, retry_delay_s=60)
     harness.add("t")
     harness.run(failed(FailureClass.QUALITY))
@@ -117,7 +117,7 @@ def test_a_database_that_cannot_be_read_is_reported_now_and_then_and_waited_out(
     assert harness.db.swarm.services()["reaper"].stopped_at is None
 
 
-def test_a_second_reaper_keeps_off_until_the_first_is_silent_for_long(harness: LoopHarness) -> None:
+def test_a_second_reaper_waits_until_the_first_is_silent_for_long(harness: LoopHarness) -> None:
     first = subprocess.Popen(["/bin/sleep", "1000"])
     try:
         identity = ProcessId.of(first.pid)

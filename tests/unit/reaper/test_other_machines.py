@@ -1,4 +1,4 @@
-"""Workers of another machine: neither dead nor alive, so nothing of theirs is killed, requeued or cleared."""
+"""Workers of another machine: neither dead nor alive, so nothing of theirs is killed, requeued or removed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_task_of_another_machine_is_not_requeued_however_old_its_lease_is(harn
     assert (harness.status("t"), len(harness.db.workers.alive())) == (Status.IN_PROGRESS, 1)
 
 
-def test_heartbeats_from_another_machine_count_although_its_clocks_are_not_ours(harness: ReapingHarness) -> None:
+def test_heartbeats_from_another_machine_count_although_its_clock_is_not_ours(harness: ReapingHarness) -> None:
     claim = run_abroad(harness)
     for _ in range(3):
         harness.watch(SILENT_S - 10)
@@ -80,7 +80,7 @@ def test_a_silent_worker_of_another_machine_leaves_its_task_held_not_run_again(h
     task = harness.task("t")
     assert (task["status"], task["hold_reason"]) == (Status.HELD, "not_proven_dead")
     assert f"another machine, {host}; whether it still runs is not known here" in task["last_error"]
-    assert harness.is_fenced(claim), "its worker finds that it has lost the task"
+    assert harness.is_fenced(claim), "its worker notices that it has lost the task"
     harness.watch(60)
     assert harness.status("t") is Status.HELD
     assert carry_out_now(harness.db, Verb.RELEASE, "t", {}, actor="ann").status == "refused"
@@ -89,7 +89,7 @@ def test_a_silent_worker_of_another_machine_leaves_its_task_held_not_run_again(h
     assert harness.take("worker-2").number == 2
 
 
-def test_a_process_here_that_has_the_number_of_one_there_is_never_killed(harness: ReapingHarness) -> None:
+def test_a_process_here_with_the_pid_of_one_there_is_never_killed(harness: ReapingHarness) -> None:
     living = harness.spawn()
     run_abroad(harness, living)
     harness.watch(HELD_AFTER_S)
@@ -135,7 +135,7 @@ def test_rows_from_before_the_column_are_judged_by_their_boot(harness: ReapingHa
     assert harness.status("t") is Status.NOT_STARTED
 
 
-def test_a_container_of_this_boot_is_of_this_machine_whatever_its_id(harness: ReapingHarness) -> None:
+def test_a_container_of_this_boot_belongs_to_this_machine_whatever_its_id(harness: ReapingHarness) -> None:
     worker = harness.dead()
     harness.run_task(worker=replace(worker, host_id="the container's"), keeper=harness.dead())
     harness.reap()
@@ -152,7 +152,7 @@ def test_why_and_the_diagnosis_say_that_it_is_unknown(harness: ReapingHarness) -
     assert f"another machine, {hostname(harness)}; whether it runs is not known here" in finding.text
 
 
-def test_a_reaper_of_another_machine_is_believed_only_while_its_signs_of_life_are_fresh(
+def test_a_reaper_of_another_machine_counts_only_while_its_heartbeats_are_fresh(
     harness: ReapingHarness,
 ) -> None:
     harness.db.swarm.register_service("reaper", abroad(harness.dead()), {"supervised": True})

@@ -1,4 +1,4 @@
-"""Judging and ending attempts: no one is believed dead too early, and every step is safe to crash after."""
+"""Judging and ending attempts: none is declared dead too early, and every step is safe to crash after."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def harness(tmp_path: Path) -> Iterator[ReapingHarness]:
     harness.db.close()
 
 
-def test_an_expired_lease_is_believed_only_after_it_was_watched(harness: ReapingHarness) -> None:
+def test_an_expired_lease_counts_only_after_it_was_watched(harness: ReapingHarness) -> None:
     claim = harness.run_task()
     harness.watch(LEASE_S + OVERDUE_S - STEP_S)
     assert not harness.is_fenced(claim)
@@ -51,7 +51,7 @@ def test_after_a_standstill_of_the_machine_workers_get_time_to_renew(harness: Re
     assert not harness.is_fenced(claim)
 
 
-def test_silence_during_a_standstill_is_no_lack_of_progress(harness: ReapingHarness) -> None:
+def test_silence_during_a_standstill_is_not_a_lack_of_progress(harness: ReapingHarness) -> None:
     claim = harness.run_task()
     harness.clock.pass_s(ORPHAN_TIMEOUT_S + 3600)
     harness.beat(claim)
@@ -73,7 +73,7 @@ def test_an_agent_without_progress_is_ended_as_a_failure_of_the_task(harness: Re
     assert "no sign of progress" in attempt["error"]
 
 
-def test_while_nobody_can_write_no_lease_is_called_overdue(harness: ReapingHarness) -> None:
+def test_while_the_database_is_locked_no_lease_is_called_overdue(harness: ReapingHarness) -> None:
     claim = harness.run_task()
     harness.watch(LEASE_S)
     with harness.db.connection.transaction(), TaskDatabase(harness.path, clock=harness.clock) as other:
@@ -87,14 +87,14 @@ def test_while_nobody_can_write_no_lease_is_called_overdue(harness: ReapingHarne
         )
         for _ in range(4):
             harness.clock.pass_s(STEP_S)
-            judge.run_once()  # would wait for the write lock, and then fence, if it believed
+            judge.run_once()  # would wait for the write lock and then fence if it trusted the old lease
     judge_again = harness.another()
     harness.clock.pass_s(STEP_S)
     judge_again.run_once()
     assert not harness.is_fenced(claim)
 
 
-def test_a_renewal_between_the_look_and_the_fence_wins(harness: ReapingHarness) -> None:
+def test_a_renewal_between_the_check_and_the_fence_takes_precedence(harness: ReapingHarness) -> None:
     claim = harness.run_task()
     (attempt,) = harness.db.recovery.open_attempts()
     harness.clock.pass_s(1)
@@ -103,7 +103,7 @@ def test_a_renewal_between_the_look_and_the_fence_wins(harness: ReapingHarness) 
     assert not harness.is_fenced(claim)
 
 
-def test_a_stored_fence_is_finished_by_another_reaper(harness: ReapingHarness) -> None:
+def test_a_stored_fence_is_completed_by_another_reaper(harness: ReapingHarness) -> None:
     claim = harness.run_task()
     (attempt,) = harness.db.recovery.open_attempts()
     harness.db.recovery.fence(attempt, crash("as stored"))
@@ -112,7 +112,7 @@ def test_a_stored_fence_is_finished_by_another_reaper(harness: ReapingHarness) -
     assert harness.started[0].wait(5) < 0
 
 
-def test_a_reaper_killed_after_the_kill_is_succeeded_by_one_that_proves(harness: ReapingHarness) -> None:
+def test_the_successor_of_a_reaper_killed_after_the_kill_proves_the_end(harness: ReapingHarness) -> None:
     worker = harness.spawn()
     claim = harness.run_task(worker=worker)
     agent = harness.spawn(**marks(claim.attempt))
@@ -124,10 +124,10 @@ def test_a_reaper_killed_after_the_kill_is_succeeded_by_one_that_proves(harness:
     assert harness.status("t") is Status.NOT_STARTED
 
 
-def test_one_empty_pass_is_no_proof(harness: ReapingHarness) -> None:
+def test_one_empty_scan_is_no_proof(harness: ReapingHarness) -> None:
     claim = harness.run_task(worker=harness.dead())
     harness.reaping.run_once()
-    late = harness.spawn(**marks(claim.attempt))  # was between fork and exec when all processes were looked at
+    late = harness.spawn(**marks(claim.attempt))  # was between fork and exec during the scan of all processes
     harness.clock.pass_s(0.6)
     harness.reaping.run_once()
     assert harness.db.recovery.open_attempts()
@@ -138,7 +138,7 @@ def test_one_empty_pass_is_no_proof(harness: ReapingHarness) -> None:
 def test_a_living_keeper_is_waited_for(harness: ReapingHarness) -> None:
     keeper = harness.spawn()
     harness.run_task(worker=harness.dead(), keeper=keeper)
-    harness.db.workers.record_tree_gone(keeper)  # its last act, before it ends
+    harness.db.workers.record_tree_gone(keeper)  # its last action before it ends
     harness.watch(10)
     assert keeper.is_alive()
     assert harness.db.recovery.open_attempts()
@@ -169,9 +169,9 @@ def test_after_a_reboot_everything_old_is_gone_at_once(harness: ReapingHarness) 
     assert "restarted" in harness.db.tasks.attempts(harness.task("t")["seq"])[0]["error"]
 
 
-def test_what_supervisord_inherited_is_ended_but_not_the_keepers_of_others(harness: ReapingHarness) -> None:
+def test_processes_inherited_by_supervisord_are_ended_but_not_the_keepers_of_others(harness: ReapingHarness) -> None:
     older = harness.spawn()
-    # Start times count in hundredths: the worker must not be born in the same one as what is older.
+    # Start times are in hundredths: the worker must not start in the same one as older processes.
     wait_until(lambda: harness.spawn().start_time > older.start_time, "a moment has passed")
     harness.run_task(worker=harness.dead())
     other_keeper = harness.spawn()

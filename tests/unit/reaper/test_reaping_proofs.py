@@ -1,4 +1,4 @@
-"""Proving an attempt gone by locks and records, across containers, or on the user's word where nothing can be seen."""
+"""Proving an attempt gone by locks and records, across containers, or by the user's confirmation."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run_with_lifeline(harness: ReapingHarness, *, of_another_container: bool = F
     return claim, Lifeline(harness.path.parent / "state", keeper)
 
 
-def test_what_bears_no_mark_is_found_by_the_lock_that_it_holds(harness: ReapingHarness) -> None:
+def test_a_process_without_a_mark_is_found_by_the_lock_that_it_holds(harness: ReapingHarness) -> None:
     claim, lifeline = run_with_lifeline(harness)
     daemon = harness.spawn(lifeline.descriptor)
     os.close(lifeline.descriptor)
@@ -49,7 +49,7 @@ def test_what_bears_no_mark_is_found_by_the_lock_that_it_holds(harness: ReapingH
     assert harness.is_fenced(claim)
 
 
-def test_what_closed_all_files_is_found_by_the_record_of_its_worker(harness: ReapingHarness) -> None:
+def test_a_process_that_closed_all_files_is_found_by_its_workers_record(harness: ReapingHarness) -> None:
     _, lifeline = run_with_lifeline(harness)
     daemon = harness.spawn()
     lifeline.record([daemon])
@@ -58,7 +58,7 @@ def test_what_closed_all_files_is_found_by_the_record_of_its_worker(harness: Rea
     assert daemon.is_alive() is False
 
 
-def test_a_stranger_that_has_a_recorded_number_now_is_left_alone(harness: ReapingHarness) -> None:
+def test_an_unrelated_process_with_a_recorded_pid_is_left_alone(harness: ReapingHarness) -> None:
     _, lifeline = run_with_lifeline(harness)
     stranger = harness.spawn()
     lifeline.record([replace(stranger, start_time=stranger.start_time - 1)])
@@ -67,7 +67,7 @@ def test_a_stranger_that_has_a_recorded_number_now_is_left_alone(harness: Reapin
     assert stranger.is_alive()
 
 
-def test_a_lock_that_is_held_by_whoever_keeps_the_task_though_nobody_is_seen(
+def test_a_held_lock_keeps_the_task_although_no_process_is_visible(
     harness: ReapingHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, lifeline = run_with_lifeline(harness)
@@ -83,7 +83,7 @@ def test_a_lock_that_is_held_by_whoever_keeps_the_task_though_nobody_is_seen(
 
 def test_a_container_that_is_gone_is_proven_by_its_lock_file(harness: ReapingHarness) -> None:
     claim, lifeline = run_with_lifeline(harness, of_another_container=True)
-    assert harness.watch(4) == 0, "somebody there holds the lock"
+    assert harness.watch(4) == 0, "a process there holds the lock"
     assert not harness.is_fenced(claim)
     os.close(lifeline.descriptor)
     harness.reap()
@@ -93,10 +93,10 @@ def test_a_container_that_is_gone_is_proven_by_its_lock_file(harness: ReapingHar
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["ancestors known", "ancestors unknown"])
-def test_what_an_older_daemon_starts_is_in_the_way_only_if_the_workers_ancestors_are_unknown(
+def test_processes_of_an_older_daemon_prevent_the_proof_only_if_the_workers_ancestors_are_unknown(
     harness: ReapingHarness, known: bool
 ) -> None:
-    """This process is that daemon: it is older than the worker, and none of the ancestors that are recorded."""
+    """This process is that daemon: it is older than the worker, and none of the recorded ancestors."""
     _, lifeline = run_with_lifeline(harness)
     if not known:
         (record,) = (harness.path.parent / "state" / FOLDER).glob("*.above")
@@ -110,7 +110,7 @@ def test_what_an_older_daemon_starts_is_in_the_way_only_if_the_workers_ancestors
     assert helper.poll() is None
 
 
-def test_lock_files_go_when_nothing_is_left_to_prove(harness: ReapingHarness) -> None:
+def test_lock_files_are_removed_when_nothing_is_left_to_prove(harness: ReapingHarness) -> None:
     _, lifeline = run_with_lifeline(harness)
     os.close(lifeline.descriptor)
     harness.reap()
@@ -144,7 +144,7 @@ def test_a_silent_worker_of_another_namespace_is_over_and_its_task_is_held_not_r
     assert harness.status("t") is Status.HELD
 
 
-def test_a_confirmation_lets_a_task_continue_whose_worker_nobody_can_see(harness: ReapingHarness) -> None:
+def test_a_confirmation_lets_a_task_continue_whose_worker_cannot_be_checked(harness: ReapingHarness) -> None:
     harness.run_task(worker=elsewhere(harness.dead()), keeper=elsewhere(harness.dead()))
     harness.watch(LEASE_S + OVERDUE_S + UNPROVEN_AFTER_MS / 1000 + 10)
     for verb in (Verb.RELEASE, Verb.RETRY):
@@ -159,7 +159,7 @@ def test_a_confirmation_lets_a_task_continue_whose_worker_nobody_can_see(harness
     assert harness.take("worker-2").number == 2
 
 
-def test_a_task_that_was_cancelled_meanwhile_is_tried_again_on_a_persons_word(harness: ReapingHarness) -> None:
+def test_a_task_that_was_cancelled_meanwhile_is_retried_after_a_users_confirmation(harness: ReapingHarness) -> None:
     harness.run_task(worker=elsewhere(harness.dead()), keeper=elsewhere(harness.dead()))
     harness.watch(LEASE_S + OVERDUE_S + UNPROVEN_AFTER_MS / 1000 + 10)
     carry_out_now(harness.db, Verb.CANCEL, "t", {}, actor="ann")
@@ -169,7 +169,7 @@ def test_a_task_that_was_cancelled_meanwhile_is_tried_again_on_a_persons_word(ha
     assert harness.take("worker-2").number == 2
 
 
-def test_nobodys_word_holds_against_a_process_that_is_seen_to_live(harness: ReapingHarness) -> None:
+def test_no_confirmation_overrides_a_process_that_is_visibly_alive(harness: ReapingHarness) -> None:
     claim = harness.run_task(worker=elsewhere(harness.dead()), keeper=elsewhere(harness.dead()))
     harness.watch(LEASE_S + OVERDUE_S + UNPROVEN_AFTER_MS / 1000 + 10)
     living = harness.spawn()
@@ -182,7 +182,7 @@ def test_nobodys_word_holds_against_a_process_that_is_seen_to_live(harness: Reap
     assert [each.attempt for each in harness.db.recovery.open_attempts()] == [claim.attempt]
 
 
-def test_the_word_is_asked_for_only_where_a_proof_is_missing(harness: ReapingHarness) -> None:
+def test_a_confirmation_is_requested_only_if_a_proof_is_missing(harness: ReapingHarness) -> None:
     harness.add("held")
     carry_out_now(harness.db, Verb.HOLD, "held", {}, actor="ann")
     assert carry_out_now(harness.db, Verb.RELEASE, "held", {"gone": True}, actor="ann").result == "released"
@@ -193,7 +193,7 @@ def test_a_task_cancelled_while_it_is_not_proven_dead_stays_cancelled(harness: R
     harness.run_task(worker=worker, keeper=keeper)
     harness.watch(LEASE_S + OVERDUE_S + UNPROVEN_AFTER_MS / 1000 + 10)
     harness.db.steering.apply(Verb.CANCEL, "t", {}, actor="ann")
-    harness.db.workers.record_tree_gone(keeper)  # the keeper has come back and reports it
+    harness.db.workers.record_tree_gone(keeper)  # the keeper is visible again and reports it
     harness.watch(10)
     assert harness.db.recovery.open_attempts() == []
     assert harness.status("t") is Status.CANCELLED

@@ -1,4 +1,4 @@
-"""Reaping attempts with containers: their engine must prove them gone, whatever the process tree says."""
+"""Reaping attempts with containers: their engine must prove them gone, whatever the process tree shows."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def harness(tmp_path: Path, engine: ScriptedEngine) -> Iterator[ReapingHarness]:
 
 
 def run_and_die(harness: ReapingHarness) -> tuple[Claim, int]:
-    """A worker that dies while its runner has started something; the claim and the session."""
+    """A worker that dies while its runner has something running outside; returns the claim and the session."""
     worker = harness.spawn()
     claim = harness.run_task(worker=worker)
     session = harness.db.queue.open_session(
@@ -71,7 +71,7 @@ def test_a_container_of_a_dead_worker_is_removed_before_the_task_is_requeued(
     assert not (engine.state / "containers" / RUN.name).exists()
 
 
-def test_an_engine_that_gives_no_answer_holds_the_task_and_says_why(
+def test_an_engine_that_does_not_answer_holds_the_task_with_the_reason(
     harness: ReapingHarness, engine: ScriptedEngine
 ) -> None:
     engine.does("silent")
@@ -87,7 +87,7 @@ def test_an_engine_that_gives_no_answer_holds_the_task_and_says_why(
     assert not (engine.state / "containers" / RUN.name).exists()
 
 
-def test_an_engine_that_is_another_one_proves_nothing(harness: ReapingHarness, engine: ScriptedEngine) -> None:
+def test_a_different_engine_proves_nothing(harness: ReapingHarness, engine: ScriptedEngine) -> None:
     (engine.state / "containers" / RUN.name).unlink()
     (engine.state / "identity").write_text("elsewhere")
     run_and_die(harness)
@@ -106,7 +106,7 @@ def test_a_reaper_that_takes_over_asks_again(harness: ReapingHarness, engine: Sc
     assert harness.status("t") is Status.NOT_STARTED
 
 
-def test_a_run_that_its_worker_saw_end_is_not_asked_about(harness: ReapingHarness, engine: ScriptedEngine) -> None:
+def test_a_run_whose_end_its_worker_saw_is_not_asked_about(harness: ReapingHarness, engine: ScriptedEngine) -> None:
     _, session = run_and_die(harness)
     closed = ClosedSession(pid=None, pid_start=None, exit_code=0, signal=None, output_bytes=0, ended_at=1)
     harness.db.queue.close_session(session, closed)
@@ -114,7 +114,7 @@ def test_a_run_that_its_worker_saw_end_is_not_asked_about(harness: ReapingHarnes
     assert engine.calls == []
 
 
-def test_your_word_does_not_hold_against_a_container_that_its_engine_sees_running(
+def test_a_confirmation_does_not_override_a_container_that_its_engine_sees_running(
     harness: ReapingHarness, engine: ScriptedEngine
 ) -> None:
     engine.does("rm-fails")
@@ -131,7 +131,7 @@ def test_your_word_does_not_hold_against_a_container_that_its_engine_sees_runnin
     assert harness.status("t") is Status.HELD
 
 
-def test_a_bulk_action_leaves_the_question_to_a_request_of_each_task(
+def test_a_bulk_action_leaves_the_confirmation_to_a_request_for_each_task(
     harness: ReapingHarness, engine: ScriptedEngine
 ) -> None:
     engine.does("rm-fails")
@@ -147,7 +147,7 @@ def test_a_bulk_action_leaves_the_question_to_a_request_of_each_task(
 
 
 @pytest.mark.parametrize("fault", ["silent", "hangs", "exited"])
-def test_your_word_holds_where_the_engine_does_not_see_it_running(
+def test_a_confirmation_counts_if_the_engine_does_not_see_it_running(
     harness: ReapingHarness, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     engine.does("rm-fails")
@@ -163,7 +163,9 @@ def test_your_word_holds_where_the_engine_does_not_see_it_running(
     assert harness.status("t") is Status.NOT_STARTED
 
 
-def test_your_word_frees_a_task_whose_engine_never_answers(harness: ReapingHarness, engine: ScriptedEngine) -> None:
+def test_a_confirmation_frees_a_task_whose_engine_never_answers(
+    harness: ReapingHarness, engine: ScriptedEngine
+) -> None:
     engine.does("silent")
     claim, _ = run_and_die(harness)
     watch_until_held(harness, engine)

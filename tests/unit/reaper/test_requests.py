@@ -1,4 +1,4 @@
-"""Control rows: what each verb does or refuses in each status, in order, and what a worker that is silent costs."""
+"""Control rows: what each verb does or refuses in each status, in order, and the effect of a silent worker."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ MADE: dict[Status, Callable[[RequestsHarness], None]] = {
     S.HELD: as_held,
     S.CANCELLED: as_cancelled,
 }
-# What a verb makes of a task in a status; WAITS: its worker is asked first; everything else is refused.
+# The effect of a verb on a task in a status; WAITS: its worker is asked first; everything else is refused.
 ALLOWED: dict[tuple[Verb, Status], Status | str] = {
     **{(V.KILL, s): WAITS for s in (S.CLAIMED, S.IN_PROGRESS)},
     **{(V.CANCEL, s): WAITS for s in (S.CLAIMED, S.IN_PROGRESS)},
@@ -148,7 +148,7 @@ VERBS = (V.KILL, V.RETRY, V.CANCEL, V.HOLD, V.RELEASE, V.APPROVE, V.REJECT, V.PR
 
 @pytest.mark.parametrize("status", MADE)
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_does_what_the_table_says_or_is_refused_with_the_reason(
+def test_a_verb_has_the_effect_in_the_table_or_is_refused_with_the_reason(
     harness: RequestsHarness, verb: Verb, status: Status
 ) -> None:
     MADE[status](harness)
@@ -188,7 +188,7 @@ def test_a_retry_behind_a_cancel_of_the_same_task_waits_for_it(harness: Requests
 
 
 @pytest.mark.parametrize(("verb", "outcome"), [(V.KILL, Outcome.KILLED), (V.CANCEL, Outcome.CANCELLED)])
-def test_a_worker_has_five_seconds_to_answer_then_its_attempt_is_fenced(
+def test_a_worker_has_five_seconds_to_respond_then_its_attempt_is_fenced(
     harness: RequestsHarness, verb: Verb, outcome: Outcome
 ) -> None:
     harness.add("t")
@@ -202,7 +202,7 @@ def test_a_worker_has_five_seconds_to_answer_then_its_attempt_is_fenced(
     harness.requests.run_once()
     assert harness.ending_of(claim) == (outcome, (row,))
     assert not harness.db.queue.owns(claim)
-    assert harness.db.control.get(row).status == WAITS  # answered with the proof, not with the fence
+    assert harness.db.control.get(row).status == WAITS  # its outcome comes with the proof, not with the fence
 
 
 def test_a_dead_worker_is_not_waited_for(harness: RequestsHarness) -> None:
@@ -215,7 +215,7 @@ def test_a_dead_worker_is_not_waited_for(harness: RequestsHarness) -> None:
     assert harness.ending_of(claim) == (Outcome.KILLED, (row,))
 
 
-def test_a_persons_word_replaces_the_reason_of_an_attempt_that_is_being_ended(harness: RequestsHarness) -> None:
+def test_a_users_request_replaces_the_reason_of_an_attempt_that_is_being_ended(harness: RequestsHarness) -> None:
     harness.add("t")
     claim = harness.start()
     (attempt,) = harness.db.recovery.open_attempts()
@@ -230,7 +230,7 @@ def test_a_persons_word_replaces_the_reason_of_an_attempt_that_is_being_ended(ha
     assert harness.db.control.get(row).status == "done"
 
 
-def test_a_kill_never_hits_a_later_attempt(harness: RequestsHarness) -> None:
+def test_a_kill_never_affects_a_later_attempt(harness: RequestsHarness) -> None:
     harness.add("t")
     first = harness.start()
     row = harness.ask(V.KILL)
@@ -242,7 +242,7 @@ def test_a_kill_never_hits_a_later_attempt(harness: RequestsHarness) -> None:
     assert harness.db.queue.owns(second)
 
 
-def test_a_kill_of_an_attempt_that_is_over_shows_what_became_of_it(harness: RequestsHarness) -> None:
+def test_a_kill_of_an_ended_attempt_shows_what_became_of_it(harness: RequestsHarness) -> None:
     harness.add("t")
     claim = harness.start()
     row = harness.ask(V.KILL)
@@ -262,7 +262,7 @@ def test_a_cancel_of_a_task_that_no_longer_runs_is_carried_out(harness: Requests
     assert harness.status("t") is S.CANCELLED
 
 
-def test_a_cancel_that_was_asked_for_just_before_the_claim_is_aimed_at_the_attempt(harness: RequestsHarness) -> None:
+def test_a_cancel_requested_just_before_the_claim_applies_to_the_attempt(harness: RequestsHarness) -> None:
     harness.add("t")
     row = harness.ask(V.CANCEL)
     claim = harness.start()
@@ -270,7 +270,7 @@ def test_a_cancel_that_was_asked_for_just_before_the_claim_is_aimed_at_the_attem
     assert [order[0] for order in harness.db.control.for_attempt(claim.attempt)] == [row]
 
 
-def test_a_kill_that_was_asked_for_before_the_claim_is_refused(harness: RequestsHarness) -> None:
+def test_a_kill_requested_before_the_claim_is_refused(harness: RequestsHarness) -> None:
     harness.add("t")
     row = harness.ask(V.KILL)
     claim = harness.start()
@@ -278,7 +278,7 @@ def test_a_kill_that_was_asked_for_before_the_claim_is_refused(harness: Requests
     assert harness.db.queue.owns(claim)
 
 
-def test_a_row_that_nobody_took_in_time_expires_instead_of_striking_late(harness: RequestsHarness) -> None:
+def test_a_row_that_was_not_handled_in_time_expires_instead_of_taking_effect_late(harness: RequestsHarness) -> None:
     harness.add("t")
     row = harness.ask(V.CANCEL)
     harness.clock.pass_s(31)
@@ -287,7 +287,7 @@ def test_a_row_that_nobody_took_in_time_expires_instead_of_striking_late(harness
     assert harness.status("t") is S.NOT_STARTED
 
 
-def test_a_row_that_is_worked_on_does_not_expire(harness: RequestsHarness) -> None:
+def test_a_row_in_progress_does_not_expire(harness: RequestsHarness) -> None:
     harness.add("t")
     harness.start()
     row = harness.ask(V.KILL)
@@ -318,7 +318,9 @@ def test_one_worker_can_be_drained(harness: RequestsHarness) -> None:
     assert harness.outcome_of(V.DRAIN, "worker-9")[0] == "refused"
 
 
-def test_an_emergency_stop_is_stored_at_once_and_answered_when_no_agent_is_left(harness: RequestsHarness) -> None:
+def test_an_emergency_stop_is_stored_at_once_and_gets_its_outcome_when_no_agent_is_left(
+    harness: RequestsHarness,
+) -> None:
     harness.add("t")
     claim = harness.start()
     row = harness.ask(V.EMERGENCY_STOP, "")
@@ -340,7 +342,7 @@ def test_a_resume_behind_an_emergency_stop_waits_for_its_end(harness: RequestsHa
 
 
 @pytest.mark.parametrize("verb", [V.SCALE, V.RESTART_WORKER])
-def test_without_supervisord_scaling_and_restarting_are_refused_with_what_to_do(
+def test_without_supervisord_scaling_and_restarting_are_refused_with_advice(
     harness: RequestsHarness, verb: Verb
 ) -> None:
     said, result = harness.outcome_of(verb, "worker-1" if verb is V.RESTART_WORKER else "", workers=3)
@@ -349,13 +351,13 @@ def test_without_supervisord_scaling_and_restarting_are_refused_with_what_to_do(
 
 
 @pytest.mark.parametrize("workers", [None, -1, 257, "3", True, 2.5])
-def test_a_scale_to_no_number_of_workers_is_refused(harness: RequestsHarness, workers: object) -> None:
+def test_a_scale_to_an_invalid_number_of_workers_is_refused(harness: RequestsHarness, workers: object) -> None:
     said, result = harness.outcome_of(V.SCALE, "", workers=workers)
     assert said == "refused"
     assert "0 to 256" in (result or "")
 
 
-def test_one_verb_on_many_tasks_is_carried_out_by_pieces_while_other_rows_continue(
+def test_a_bulk_request_is_carried_out_in_pieces_while_other_rows_continue(
     harness: RequestsHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarm_reaper.requests.BULK_BUDGET_MS", 0)
@@ -376,7 +378,7 @@ def test_a_task_is_added_by_request(harness: RequestsHarness) -> None:
     assert harness.status("new") is S.NOT_STARTED
 
 
-def test_an_edit_of_a_task_at_work_is_refused_and_its_agent_continues(harness: RequestsHarness) -> None:
+def test_an_edit_of_a_running_task_is_refused_and_its_agent_continues(harness: RequestsHarness) -> None:
     harness.add("t")
     claim = harness.start()
     assert harness.outcome_of(V.EDIT, set={"name": "Other"}) == (
@@ -386,7 +388,7 @@ def test_an_edit_of_a_task_at_work_is_refused_and_its_agent_continues(harness: R
     assert harness.ending_of(claim) is None
 
 
-def test_definitions_wait_while_an_import_is_at_work(harness: RequestsHarness) -> None:
+def test_definitions_wait_while_an_import_is_running(harness: RequestsHarness) -> None:
     row = harness.ask(V.ADD, "", task={"name": "New"})
     with alone(harness.path.with_name("tasks.db.swarm") / "import.lock", wait=True):
         assert harness.answer(row).status == WAITS

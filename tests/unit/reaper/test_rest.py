@@ -1,4 +1,4 @@
-"""Rounds that commits start use at most a share of a core, however many workers there are."""
+"""Rounds started by commits use at most a fraction of a core, however many workers there are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Times:
 def test_commits_wait_until_the_last_round_is_a_small_share_of_the_time() -> None:
     times = Times()
     rest = Rest(most_share=0.2, now=lambda: times.now, cpu=lambda: times.cpu)
-    assert rest.is_over(), "the first round is started by the first commit"
+    assert rest.is_over(), "the first commit starts the first round"
     with rest.after():
         times.work(0.05)
     times.now += 0.19
@@ -26,7 +26,7 @@ def test_commits_wait_until_the_last_round_is_a_small_share_of_the_time() -> Non
     assert rest.is_over()
 
 
-def test_a_round_that_waited_for_the_database_is_not_followed_by_a_rest() -> None:
+def test_a_round_that_waited_for_the_database_is_not_followed_by_a_pause() -> None:
     times = Times()
     rest = Rest(most_share=0.2, now=lambda: times.now, cpu=lambda: times.cpu)
     with rest.after():

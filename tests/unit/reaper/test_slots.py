@@ -1,4 +1,4 @@
-"""Slots: what is asked of supervisord for a scale, a restart, a resume, and how its silence is taken."""
+"""Slots: what is requested of supervisord for a scale, a restart, a resume, and how its silence is handled."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from swarm_shared.supervisor.client import (
 
 
 class Supervisord(SupervisorClient):
-    """Answers from tables, and writes down what it was asked."""
+    """Answers from tables, and records the requests."""
 
     def __init__(self) -> None:
         super().__init__(Path("/nowhere"))
@@ -94,7 +94,7 @@ def in_slot(number: int, state: str, *, pid: int = 0, retiring: bool = False) ->
     return Slot(name=f"swarm-worker-{number}", state=state, pid=pid, retiring=retiring)
 
 
-def test_a_scale_reports_who_starts_who_stays_and_who_leaves(supervisord: Supervisord, clock: ManualClock) -> None:
+def test_a_scale_reports_started_remaining_and_retiring_workers(supervisord: Supervisord, clock: ManualClock) -> None:
     slots = Slots(supervisord, clock)
     assert slots.scale({"workers": 3, "now": True}) == "3 workers requested: worker-3 starts"
     assert supervisord.asked == ["scale 3 now=True"]
@@ -177,12 +177,12 @@ def test_after_a_resume_slots_that_exit_are_started_for_a_while(supervisord: Sup
     assert supervisord.asked == []
 
 
-def test_a_shutdown_leaves_the_reaper_for_the_end(supervisord: Supervisord, clock: ManualClock) -> None:
+def test_a_shutdown_stops_the_reaper_last(supervisord: Supervisord, clock: ManualClock) -> None:
     Slots(supervisord, clock).shut_down()
     assert supervisord.asked == ["stop swarm-worker:swarm-worker-1", "stop swarm-dashboard", "shutdown"]
 
 
-def test_one_that_does_not_answer_is_reported_and_not_asked_again_at_once(
+def test_a_supervisord_that_does_not_answer_is_reported_and_not_asked_again_at_once(
     supervisord: Supervisord, clock: ManualClock
 ) -> None:
     slots = Slots(supervisord, clock)
@@ -199,7 +199,7 @@ def test_one_that_does_not_answer_is_reported_and_not_asked_again_at_once(
     slots.shut_down()
 
 
-def test_the_adopted_are_named_with_their_start_time(supervisord: Supervisord, clock: ManualClock) -> None:
+def test_adopted_workers_are_named_with_their_start_time(supervisord: Supervisord, clock: ManualClock) -> None:
     supervisord.inherited = (Orphan(pid=5, start_time=99),)
     assert Slots(supervisord, clock).adopted() == [ProcessId.here(5, 99)]
     assert Slots(None, clock).adopted() == []

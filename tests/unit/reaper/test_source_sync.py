@@ -1,4 +1,4 @@
-"""The user's `sync_command`: once per completed task, retried, recorded, never in the way."""
+"""The user's `sync_command`: once per completed task, retried, recorded, never delaying the reaper."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_it_runs_once_when_the_task_is_completed(harness: QueueHarness) -> None:
     harness.run()
     assert closing.run_once()
     assert not closing.run_once()
-    assert (harness.path.parent / "closed").read_text() == BEADS.key, "one word of the shell"
+    assert (harness.path.parent / "closed").read_text() == BEADS.key, "one word for the shell"
     assert row(harness) == ("done", 1, None)
     assert "synced" in harness.events()
 
@@ -67,7 +67,7 @@ def test_a_task_that_is_completed_again_is_not_reported_again(harness: QueueHarn
 
 
 @pytest.mark.parametrize("source", [None, Source(format="spec-kit", path="specs/x/tasks.md", key="T001", tick=True)])
-def test_what_has_no_source_or_is_ticked_in_its_file_needs_no_command(
+def test_a_task_without_a_source_or_ticked_in_its_file_needs_no_command(
     harness: QueueHarness, source: Source | None
 ) -> None:
     add(harness, source)
@@ -75,7 +75,7 @@ def test_what_has_no_source_or_is_ticked_in_its_file_needs_no_command(
     assert not sync(harness, "echo {id} >> closed").run_once()
 
 
-def test_a_failing_command_is_tried_again_later_and_given_up_in_the_end(harness: QueueHarness) -> None:
+def test_a_failing_command_is_retried_later_and_finally_given_up(harness: QueueHarness) -> None:
     add(harness)
     harness.run()
     closing = sync(harness, "echo cannot reach it; exit 3")
@@ -89,7 +89,7 @@ def test_a_failing_command_is_tried_again_later_and_given_up_in_the_end(harness:
     assert harness.status("a") == "completed"
 
 
-def test_a_command_that_hangs_is_killed_with_all_that_it_started(harness: QueueHarness) -> None:
+def test_a_command_that_hangs_is_killed_with_everything_that_it_started(harness: QueueHarness) -> None:
     add(harness)
     harness.run()
     assert sync(harness, "sleep 1000 & sleep 1000", within_s=0.2).run_once()
@@ -105,7 +105,7 @@ def test_a_command_whose_reaper_was_killed_runs_again(harness: QueueHarness) -> 
     assert row(harness) == ("done", 2, None)
 
 
-def test_what_was_completed_last_is_reported_before_the_reaper_stops(harness: QueueHarness) -> None:
+def test_the_latest_completed_tasks_are_reported_before_the_reaper_stops(harness: QueueHarness) -> None:
     add(harness)
     thread = SourceSyncThread(config(harness, "echo {id} > closed"), harness.clock)
     thread.start()
@@ -114,7 +114,7 @@ def test_what_was_completed_last_is_reported_before_the_reaper_stops(harness: Qu
     assert row(harness) == ("done", 1, None)
 
 
-def test_of_two_reapers_one_runs_the_command(harness: QueueHarness) -> None:
+def test_only_one_of_two_reapers_runs_the_command(harness: QueueHarness) -> None:
     add(harness)
     harness.run()
     with alone(config(harness, "").state_dir / "sync.lock", wait=True):

@@ -1,4 +1,4 @@
-"""A stuck writer: found after a while, killed only when it is ours and makes no progress, else reported."""
+"""A stuck writer: found after a while, killed only if it is ours and makes no progress, otherwise reported."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_worker_whose_lease_ran_out_while_it_holds_the_lock_is_killed(held: He
     assert held.holder.wait(10) == -signal.SIGKILL
 
 
-def test_a_stranger_that_holds_the_lock_is_reported_but_never_killed(
+def test_an_unrelated_process_that_holds_the_lock_is_reported_but_never_killed(
     held: Held, caplog: pytest.LogCaptureFixture
 ) -> None:
     held.hold()
