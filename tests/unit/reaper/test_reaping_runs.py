@@ -14,7 +14,7 @@ from swarm_shared.carry_out import Carried, carry_out, carry_out_now
 from swarm_shared.domain.models import HoldReason, Role, Stage, Status, Verb
 from swarm_shared.domain.runners import Run
 from swarm_shared.reaping import UNPROVEN_AFTER_MS
-from swarm_shared.runners.containers.runner import follower as container_follower
+from swarm_shared.runners.containers import follower as container_follower
 from swarm_shared.store.queue.claims import Claim, ClosedSession
 from swarm_shared.store.requests.bulk import Bulk
 
