@@ -130,7 +130,7 @@ def _unless_tried(task: str, wanted: Expected, stored: StoredTask, its: Sequence
     if len(judged) != wanted.tries:
         return [f"{task} failed after {len(judged)} tries and was allowed {wanted.tries}"]
     ended = {line.attempt for line in its if line.event == "end" and line.saw != "0"}
-    return [f"{task}: nobody failed in attempt {each.number}" for each in judged if each.id not in ended]
+    return [f"{task}: no agent failed in attempt {each.number}" for each in judged if each.id not in ended]
 
 
 def read_stored(db: Path) -> dict[str, StoredTask]:

@@ -38,7 +38,7 @@ def test_limits_bite(runner: RunnerHarness) -> None:
 
 
 @promised_by("podman")
-def test_limits_that_would_be_ignored_are_refused(runner: RunnerHarness) -> None:
+def test_an_engine_that_would_ignore_limits_is_refused(runner: RunnerHarness) -> None:
     """Docker has no way to do without control groups."""
     runner.use(memory="64MiB", args=[*LIMITS, "--cgroups=disabled"])
     worker = runner.swarm.worker("worker-1", "--no-validation")

@@ -1,4 +1,4 @@
-"""Workers that measure themselves: they start, although modules beside them have names of installed packages."""
+"""Workers that measure themselves start although modules next to them have names of installed packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of the benchmarks: what one figure does to it costs no other figure."""
+"""The report of the benchmarks: a failure of one figure does not affect the others."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def made(folder: Path, **measures: Measure) -> Report:
     return Report(request, MACHINE, raw=folder / "raw.json")
 
 
-def test_a_broken_figure_costs_no_other_one(tmp_path: Path) -> None:
+def test_a_broken_figure_does_not_affect_the_others(tmp_path: Path) -> None:
     made_report = made(tmp_path, broken=broken, without_tool=without_tool, fine=fine)
     made_report.measure_all()
     page = (tmp_path / "page" / "README.md").read_text()
@@ -81,7 +81,7 @@ def test_a_broken_figure_costs_no_other_one(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "raw.json").read_text())["figures"]["fine"]["raw"] == {"ms": [1]}
 
 
-def test_what_broke_is_measured_once_more_and_is_in_its_place(tmp_path: Path) -> None:
+def test_a_broken_figure_is_measured_once_more_and_keeps_its_place(tmp_path: Path) -> None:
     made_report = made(tmp_path, shaky=breaking_once(), fine=fine)
     made_report.measure_all()
     page = (tmp_path / "page" / "README.md").read_text()
@@ -90,7 +90,7 @@ def test_what_broke_is_measured_once_more_and_is_in_its_place(tmp_path: Path) ->
     assert page.index("Title of shaky") < page.index("Title of fine")
 
 
-def test_who_interrupts_keeps_what_was_measured_until_then(tmp_path: Path) -> None:
+def test_an_interrupted_report_keeps_what_was_measured_until_then(tmp_path: Path) -> None:
     made_report = made(tmp_path, fine=fine, interrupted=interrupted)
     with pytest.raises(KeyboardInterrupt):
         made_report.measure_all()
@@ -105,7 +105,7 @@ def test_the_page_says_how_to_measure_again(tmp_path: Path) -> None:
     assert every.command == 'make bench ARGS="--write docs/bench"'
 
 
-def test_what_hangs_is_ended_and_the_alarm_is_gone_afterwards() -> None:
+def test_a_figure_that_hangs_is_ended_and_the_alarm_is_cleared() -> None:
     before = signal.getsignal(signal.SIGALRM)
     with pytest.raises(TimeoutError, match="within 60 s"), no_longer_than(60):
         signal.raise_signal(signal.SIGALRM)
@@ -113,7 +113,7 @@ def test_what_hangs_is_ended_and_the_alarm_is_gone_afterwards() -> None:
     assert signal.alarm(0) == 0
 
 
-def test_missing_tools_are_reported_with_the_one_command_that_brings_them(
+def test_missing_tools_are_reported_with_the_one_command_that_installs_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parallel = Tool(name="parallel", full_name="GNU parallel", banner="GNU parallel")

@@ -1,4 +1,4 @@
-"""The judge of the chaos runs is judged itself: made-up histories, each with one thing wrong, or nothing."""
+"""The judge of the chaos runs is judged itself: made-up histories, each with one fault, or none."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def end(at: int, attempt: str = "1", *, task: str = "t", pid: int = 0, role: str
 
 
 def line(at: int, event: str, attempt: str, *, task: str, pid: int, role: str, saw: str) -> Line:
-    """A line; unless given, each attempt is its own process."""
+    """A line; by default, each attempt is its own process."""
     number = int(attempt)
     return Line(
         at_ns=at,
@@ -63,22 +63,22 @@ def test_sessions_one_after_the_other_do_not_overlap() -> None:
     assert ledger.overlaps([start(1), end(2), start(3, "2"), end(4, "2")]) == []
 
 
-def test_tasks_may_run_beside_each_other() -> None:
+def test_different_tasks_may_run_at_the_same_time() -> None:
     assert ledger.overlaps([start(1), start(2, "2", task="u"), end(3), end(4, "2", task="u")]) == []
 
 
-def test_a_session_that_began_before_the_end_of_another_is_found_whatever_its_lock_said() -> None:
+def test_a_session_that_began_before_the_end_of_another_is_found_whatever_its_lock_reported() -> None:
     (found,) = ledger.overlaps([start(1), start(2, "2"), end(3), end(4, "2")])
     assert "attempt 2" in found
     assert "attempt 1" in found
 
 
-def test_a_session_that_did_not_get_the_lock_is_found_though_the_other_one_wrote_no_end() -> None:
+def test_a_session_without_the_lock_is_found_although_the_other_one_wrote_no_end() -> None:
     (found,) = ledger.overlaps([start(1), start(2, "2", saw="beside-another"), end(3, "2")])
     assert "attempt 2" in found
 
 
-def test_a_killed_session_before_one_that_got_the_lock_is_no_overlap() -> None:
+def test_a_killed_session_before_one_with_the_lock_is_not_an_overlap() -> None:
     assert ledger.overlaps([start(1), start(2, "2"), end(3, "2")]) == []
 
 
@@ -87,7 +87,7 @@ def test_sessions_of_the_same_attempt_must_not_overlap_either() -> None:
     assert len(ledger.overlaps(lines)) == 1
 
 
-def test_a_pid_that_was_reused_is_another_session() -> None:
+def test_a_reused_pid_is_a_different_session() -> None:
     first = [start(1), start(3, "2", pid=1)]
     second = [line(2, "end", "1", task="t", pid=1, role="builder", saw="0")]
     assert ledger.overlaps([*first, *second]) == []
@@ -100,17 +100,17 @@ def test_a_task_done_once_is_not_lost() -> None:
     assert lost({"t": DONE}, stored(Status.COMPLETED, attempt(1)), [start(1), end(2)]) == []
 
 
-def test_a_crash_before_the_attempt_that_passed_is_no_loss() -> None:
+def test_a_crash_before_the_attempt_that_passed_is_not_a_loss() -> None:
     history = [start(1), start(3, "2"), end(4, "2")]
     assert lost({"t": DONE}, stored(Status.COMPLETED, attempt(1, "failed", "crash"), attempt(2)), history) == []
 
 
 @pytest.mark.parametrize("status", [Status.NOT_STARTED, Status.IN_PROGRESS, Status.HELD, Status.FAILED])
-def test_a_task_that_stays_elsewhere_is_lost(status: Status) -> None:
+def test_a_task_with_another_final_status_is_lost(status: Status) -> None:
     assert lost({"t": DONE}, stored(status), [start(1), end(2)]) == [f"t is {status} and must be completed"]
 
 
-def test_a_task_that_is_nowhere_is_lost() -> None:
+def test_a_missing_task_is_lost() -> None:
     assert lost({"t": DONE}, {}, []) == ["t is not in the database"]
 
 
@@ -122,7 +122,7 @@ def test_a_completed_task_whose_agent_was_cut_off_is_found() -> None:
     assert len(lost({"t": DONE}, stored(Status.COMPLETED, attempt(1)), [start(1)])) == 1
 
 
-def test_a_completed_task_whose_agent_said_no_is_found() -> None:
+def test_a_completed_task_whose_agent_failed_is_found() -> None:
     assert len(lost({"t": DONE}, stored(Status.COMPLETED, attempt(1)), [start(1), end(2, saw="1")])) == 1
 
 
@@ -144,7 +144,7 @@ def test_a_task_that_ran_again_after_it_was_completed_is_found() -> None:
     ]
 
 
-def test_a_failed_task_must_have_had_all_its_tries_and_no_more() -> None:
+def test_a_failed_task_must_have_had_exactly_its_allowed_tries() -> None:
     tries = [attempt(number, "failed", "quality") for number in (1, 2, 3)]
     history = [
         row for number in "123" for row in (start(2 * int(number), number), end(2 * int(number) + 1, number, saw="1"))
@@ -154,18 +154,18 @@ def test_a_failed_task_must_have_had_all_its_tries_and_no_more() -> None:
     assert len(lost({"t": DOOMED}, stored(Status.FAILED, *tries), history)) == 1
 
 
-def test_a_try_that_was_counted_although_its_agent_never_failed_is_found() -> None:
+def test_a_counted_try_whose_agent_never_failed_is_found() -> None:
     tries = [attempt(number, "failed", "quality") for number in (1, 2)]
     history = [start(1), end(2, saw="1"), start(3, "2")]
-    assert lost({"t": DOOMED}, stored(Status.FAILED, *tries), history) == ["t: nobody failed in attempt 2"]
+    assert lost({"t": DOOMED}, stored(Status.FAILED, *tries), history) == ["t: no agent failed in attempt 2"]
 
 
-def test_a_task_that_ran_although_what_it_needs_failed_is_found() -> None:
+def test_a_task_that_ran_although_its_dependency_failed_is_found() -> None:
     assert lost({"t": WAITS}, stored(Status.BLOCKED), []) == []
     assert len(lost({"t": WAITS}, stored(Status.BLOCKED), [start(1)])) == 1
 
 
-def test_a_task_that_nobody_imported_is_found() -> None:
+def test_a_task_that_was_never_imported_is_found() -> None:
     assert len(lost({}, stored(Status.NOT_STARTED), [])) == 1
     assert len(lost({}, {}, [start(1)])) == 1
 
@@ -173,7 +173,7 @@ def test_a_task_that_nobody_imported_is_found() -> None:
 # ───── stale ─────
 
 
-def test_an_attempt_that_passed_although_it_was_taken_away_is_stale() -> None:
+def test_an_attempt_that_passed_although_it_was_reclaimed_is_stale() -> None:
     assert stale(stored(Status.COMPLETED, attempt(1, "failed", "crash", fenced=True), attempt(2))) == []
     assert len(stale(stored(Status.COMPLETED, attempt(1, fenced=True)))) == 1
 
@@ -194,7 +194,7 @@ def play(folder: Path, number: int, *, sleep_ms: int = 0, manner: str = "plain")
     return subprocess.Popen([PYTHON, "-I", "-S", AGENT, folder, str(sleep_ms), manner], env=environ)
 
 
-def test_real_agents_beside_each_other_are_found_by_their_own_ledger(folder: Path) -> None:
+def test_overlapping_real_agents_are_found_by_their_own_ledger(folder: Path) -> None:
     path = folder / agent.LEDGER
     first = play(folder, 1, sleep_ms=60_000)
     try:
@@ -206,8 +206,8 @@ def test_real_agents_beside_each_other_are_found_by_their_own_ledger(folder: Pat
         first.wait()
 
 
-def test_what_an_agent_leaves_behind_holds_its_lock(folder: Path) -> None:
-    """The kernel's proof covers the whole tree: the agent alone has ended, and the next one is not alone."""
+def test_processes_that_an_agent_leaves_behind_hold_its_lock(folder: Path) -> None:
+    """The kernel's proof covers the whole tree: only the agent itself has ended, so the next one is not alone."""
     assert play(folder, 1, manner="leaves").wait(30) == 0
     try:
         assert play(folder, 2).wait(30) == 0

@@ -1,4 +1,4 @@
-"""The diagnosis: a code for every fault, the same wherever it is shown."""
+"""The diagnosis: one code for each fault, the same wherever it is shown."""
 
 from __future__ import annotations
 
@@ -34,34 +34,34 @@ def test_without_a_reaper_the_swarm_is_broken_unless_it_is_at_rest(harness: Queu
     assert faults(harness, at_rest=True) == {"reaper_down": Level.WARN, "supervisord_unknown": Level.WARN}
 
 
-def test_a_reaper_that_died_without_a_word_does_not_run(harness: QueueHarness) -> None:
+def test_a_reaper_that_died_without_signing_off_is_not_running(harness: QueueHarness) -> None:
     harness.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True})
     assert faults(harness) == {}
     harness.db.swarm.register_service("reaper", ended_process(), {"supervised": True})
     assert "reaper_down" in faults(harness)
 
 
-def test_a_silent_reaper_is_named_by_its_process(harness: QueueHarness) -> None:
+def test_a_silent_reaper_is_named_with_its_process(harness: QueueHarness) -> None:
     harness.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True})
     harness.clock.pass_s(61)
     [silent] = [each for each in diagnose(harness.db) if each.code == "reaper_silent"]
     assert (silent.level, silent.target) == (Level.BAD, str(ProcessId.mine().pid))
 
 
-def test_a_pause_and_a_full_disk_have_codes_of_their_own(harness: QueueHarness) -> None:
+def test_a_pause_and_a_full_disk_have_their_own_codes(harness: QueueHarness) -> None:
     harness.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True})
     harness.db.swarm.set_flag(PAUSED, actor="ada", reason="lunch")
     assert faults(harness, min_free_bytes=1 << 60) == {PAUSED: Level.WARN, "disk_low": Level.BAD}
 
 
 @pytest.mark.parametrize("flag", [PAUSED, DRAINED, EMERGENCY_STOP, RUNNER_DOWN])
-def test_why_explains_a_stop_with_the_words_and_the_advice_of_the_diagnosis(harness: QueueHarness, flag: str) -> None:
+def test_why_explains_a_stop_with_the_text_and_the_advice_of_the_diagnosis(harness: QueueHarness, flag: str) -> None:
     harness.add("a")
     harness.db.swarm.set_flag(flag, actor="ada", reason="lunch")
     same_as_the_diagnosis(harness, flag)
 
 
-def test_why_explains_a_hold_and_missing_workers_with_the_words_of_the_diagnosis(harness: QueueHarness) -> None:
+def test_why_explains_a_hold_and_missing_workers_with_the_text_of_the_diagnosis(harness: QueueHarness) -> None:
     harness.add("a")
     harness.db.workers.want("worker-1", "retire")
     same_as_the_diagnosis(harness, "no_workers", and_more=", and 1 task is open")
@@ -73,7 +73,7 @@ def test_why_explains_a_hold_and_missing_workers_with_the_words_of_the_diagnosis
     assert found.what_to_do == "raise its quota or wait for the next period, then resume: amplifier-swarm resume"
 
 
-def test_why_names_a_silent_reaper_with_the_words_of_the_diagnosis(harness: QueueHarness) -> None:
+def test_why_names_a_silent_reaper_with_the_text_of_the_diagnosis(harness: QueueHarness) -> None:
     harness.add("a")
     harness.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True})
     harness.clock.pass_s(25)
@@ -92,7 +92,7 @@ def same_as_the_diagnosis(harness: QueueHarness, code: str, *, and_more: str = "
 
 @pytest.fixture
 def swarm(harness: QueueHarness) -> QueueHarness:
-    """A worker and the reaper of the harness run, and a task is open."""
+    """A worker and the reaper of the harness are running, and a task is open."""
     harness.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True})
     harness.add("a", "b")
     harness.start()
@@ -103,7 +103,7 @@ def in_the_way(harness: QueueHarness) -> dict[str, tuple[str | None, bool]]:
     return {each.code: (each.action, each.passes) for each in obstacles(harness.db)}
 
 
-def test_a_swarm_at_work_has_no_obstacle(swarm: QueueHarness) -> None:
+def test_a_working_swarm_has_no_obstacle(swarm: QueueHarness) -> None:
     assert in_the_way(swarm) == {}
 
 
@@ -111,7 +111,7 @@ def test_a_swarm_at_work_has_no_obstacle(swarm: QueueHarness) -> None:
     ("flag", "action"),
     [(PAUSED, "resume"), (DRAINED, "resume"), (EMERGENCY_STOP, "resume"), (RUNNER_DOWN, "resume"), (DISK_LOW, None)],
 )
-def test_each_stop_is_an_obstacle_with_what_a_page_can_offer(
+def test_each_stop_is_an_obstacle_with_the_actions_that_a_page_can_offer(
     swarm: QueueHarness, flag: str, action: str | None
 ) -> None:
     swarm.db.swarm.set_flag(flag, actor="dashboard", reason="lunch")
@@ -144,7 +144,7 @@ def test_a_missing_reaper_is_an_obstacle_while_workers_run(harness: QueueHarness
     assert in_the_way(harness) == {"reaper_down": (None, False)}
 
 
-def test_what_stops_landing_is_one_obstacle_with_its_reason(swarm: QueueHarness) -> None:
+def test_whatever_stops_landing_is_one_obstacle_with_its_reason(swarm: QueueHarness) -> None:
     swarm.db.landings.adopt(repository="/r/.git", ref="refs/heads/s", person_ref="refs/heads/main", tip="a" * 40)
     swarm.db.landings.stop_queue("the base fails its checks", actor="worker-1")
     assert in_the_way(swarm) == {"landing_stopped": ("resume", False)}
@@ -155,7 +155,7 @@ def test_what_stops_landing_is_one_obstacle_with_its_reason(swarm: QueueHarness)
     assert found.text.endswith("): the base fails its checks")
 
 
-def test_work_that_lands_late_is_an_obstacle_to_look_at(swarm: QueueHarness) -> None:
+def test_work_that_lands_late_is_an_obstacle_to_check(swarm: QueueHarness) -> None:
     swarm.run(replace(PASSED, base_sha="b", head_sha="h"))
     swarm.clock.pass_s(900)
     swarm.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True})

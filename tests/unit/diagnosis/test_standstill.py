@@ -38,12 +38,12 @@ def test_a_reaper_without_a_sign_of_life_is_named_with_the_time(harness: QueueHa
 
 
 @pytest.mark.parametrize("step_s", [86_400, -86_400])
-def test_steps_of_the_wall_clock_silence_nobody(harness: QueueHarness, step_s: int) -> None:
+def test_steps_of_the_wall_clock_make_nothing_silent(harness: QueueHarness, step_s: int) -> None:
     harness.clock.wall += step_s * 1000
     assert found(harness) == []
 
 
-def test_one_that_has_signed_off_is_not_silent(harness: QueueHarness) -> None:
+def test_a_reaper_that_has_signed_off_is_not_silent(harness: QueueHarness) -> None:
     harness.db.swarm.end_service("reaper", ProcessId.mine())
     harness.clock.pass_s(60)
     assert found(harness) == []
@@ -53,7 +53,7 @@ def test_one_that_has_signed_off_is_not_silent(harness: QueueHarness) -> None:
 
 
 def ticks(heartbeat: Heartbeat, *, start: float, until: float, step: float = TICK_S) -> float | None:
-    """Look every few seconds; the first silence that is too long."""
+    """Check every few seconds; returns the first silence that is too long."""
     now = start
     while now <= until:
         silent = heartbeat.silent_s(7, now)
@@ -72,14 +72,14 @@ def test_silence_is_noticed_within_20_seconds() -> None:
         assert SILENT_AFTER_S <= silent < 20.0
 
 
-def test_one_that_calls_is_never_silent() -> None:
+def test_a_reaper_that_sends_heartbeats_is_never_silent() -> None:
     heartbeat = Heartbeat()
     for now in range(100, 200, 5):
         heartbeat.hear(7, float(now))
         assert heartbeat.silent_s(7, now + 4.0) is None
 
 
-def test_one_that_has_not_called_yet_is_not_judged() -> None:
+def test_a_reaper_that_has_sent_no_heartbeat_yet_is_not_judged() -> None:
     heartbeat = Heartbeat()
     assert ticks(heartbeat, start=100.0, until=200.0) is None
     heartbeat.hear(6, 100.0)  # its predecessor
@@ -90,12 +90,12 @@ def test_after_a_standstill_of_everything_it_gets_its_time_again() -> None:
     heartbeat = Heartbeat()
     heartbeat.hear(7, 100.0)
     assert heartbeat.silent_s(7, 101.0) is None
-    assert heartbeat.silent_s(7, 500.0) is None, "supervisord itself did not look for so long"
+    assert heartbeat.silent_s(7, 500.0) is None, "supervisord itself did not check for so long"
     assert heartbeat.silent_s(7, 505.0) is None
     assert ticks(heartbeat, start=510.0, until=600.0) is not None
 
 
-def test_one_that_asked_for_time_gets_it() -> None:
+def test_a_reaper_that_asked_for_time_gets_it() -> None:
     heartbeat = Heartbeat()
     heartbeat.hear(7, 100.0, grace_s=60.0)
     assert ticks(heartbeat, start=100.0, until=170.0) is None

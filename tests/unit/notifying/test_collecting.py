@@ -1,4 +1,4 @@
-"""What becomes a message, for whom and when; each event and each condition once, whatever dies in between."""
+"""Which events become a message, for which target and when; each is reported once, whatever dies in between."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Bell:
             self.harness.run(failed(FailureClass.QUALITY, "it broke"))
 
     def collect(self) -> list[dict[str, Any]]:
-        """All messages so far, oldest first, after another look."""
+        """All messages so far, oldest first, after another round."""
         while self.collector.run_once():
             pass
         return list(reversed(self.harness.db.outbox.newest(100)))
@@ -67,19 +67,19 @@ def test_a_task_that_failed_for_good_is_reported_once(bell: Bell) -> None:
     assert needs_you(bell) == ["Task a failed: it broke"]
 
 
-def test_what_is_retried_before_anyone_was_told_is_no_news(bell: Bell) -> None:
+def test_a_failure_that_is_retried_before_a_message_was_sent_is_not_reported(bell: Bell) -> None:
     bell.fail("a")
     carry_out_now(bell.harness.db, Verb.RETRY, "a", {}, actor="ada")
     assert needs_you(bell) == []
 
 
-def test_a_task_that_you_hold_yourself_is_no_news(bell: Bell) -> None:
+def test_a_task_that_you_hold_yourself_is_not_reported(bell: Bell) -> None:
     bell.harness.add("a")
     carry_out_now(bell.harness.db, Verb.HOLD, "a", {}, actor="ada")
     assert needs_you(bell) == []
 
 
-def test_what_happened_before_notifications_were_set_up_is_no_news(tmp_path: Path) -> None:
+def test_events_before_notifications_were_configured_are_not_reported(tmp_path: Path) -> None:
     harness = QueueHarness(tmp_path, budgets=Budgets(max_retries=0))
     harness.add("a")
     harness.run(failed(FailureClass.QUALITY))
@@ -89,7 +89,7 @@ def test_what_happened_before_notifications_were_set_up_is_no_news(tmp_path: Pat
     assert "needs_you" not in str(harness.db.outbox.newest(10))
 
 
-def test_many_at_once_are_one_message_with_their_number(bell: Bell) -> None:
+def test_many_events_at_once_are_one_message_with_their_number(bell: Bell) -> None:
     ids = [f"t{number}" for number in range(70)]
     bell.fail(*ids)
     (message,) = bell.collect()
@@ -97,11 +97,11 @@ def test_many_at_once_are_one_message_with_their_number(bell: Bell) -> None:
     assert len(message["notices"]) == 50
 
 
-def test_each_target_gets_only_what_it_asked_for(tmp_path: Path) -> None:
+def test_each_target_gets_only_the_events_that_it_asked_for(tmp_path: Path) -> None:
     only = NotifyTarget(way="command", address="./only", on=(NoticeKind.FINISHED,))
     bell = Bell(tmp_path, ALL, only)
     bell.harness.add("a")
-    bell.collect()  # sees work
+    bell.collect()  # is busy
     bell.harness.run(failed(FailureClass.QUALITY, "it broke"))
     messages = {each["label"]: each["counts"] for each in bell.collect()}
     assert messages["command ./all"] == {"needs_you": 1, "finished": 1}
@@ -128,7 +128,7 @@ def test_a_run_reports_its_own_end_and_the_queue_does_not_repeat_it(bell: Bell) 
     assert bell.texts() == ["all done: 1 completed"]
 
 
-def test_a_bad_key_is_reported_at_once_and_again_only_after_it_was_good(bell: Bell) -> None:
+def test_an_invalid_key_is_reported_at_once_and_again_only_after_it_was_valid(bell: Bell) -> None:
     bell.harness.add("a", "b")
     bell.hold(TroubleKind.CREDENTIALS)
     assert bell.kinds() == ["credentials"]
@@ -164,7 +164,7 @@ def test_ready_tasks_while_nothing_runs_are_reported_after_some_minutes_with_the
     assert bell.texts() == ["2 tasks are ready and nothing runs: the queue is paused (lunch)"]
 
 
-def test_a_queue_at_work_is_not_idle_however_long_it_takes(bell: Bell) -> None:
+def test_a_busy_queue_is_not_idle_however_long_it_takes(bell: Bell) -> None:
     bell.harness.add("a", "b")
     bell.harness.start()
     bell.collect()
@@ -172,17 +172,17 @@ def test_a_queue_at_work_is_not_idle_however_long_it_takes(bell: Bell) -> None:
     assert bell.kinds() == []
 
 
-def test_landing_that_has_stopped_is_reported_and_is_not_called_idle_too(bell: Bell) -> None:
+def test_stopped_landing_is_reported_and_not_also_called_idle(bell: Bell) -> None:
     bell.harness.add("a")
     landings = bell.harness.db.landings
     landings.adopt(repository="/r/.git", ref="refs/heads/swarm/integration", person_ref=None, tip="0" * 40)
-    landings.stop_queue("somebody moved it", actor="worker-1")
-    assert bell.texts() == ["Nothing lands on swarm/integration: somebody moved it"]
+    landings.stop_queue("another program moved it", actor="worker-1")
+    assert bell.texts() == ["Nothing lands on swarm/integration: another program moved it"]
     bell.harness.clock.pass_s(IDLE_MS / 1000)
     assert bell.kinds() == ["landing_stopped"]
 
 
-def test_budgets_are_reported_with_the_task_where_they_are_one_tasks(bell: Bell) -> None:
+def test_a_tasks_own_budget_is_reported_with_the_task(bell: Bell) -> None:
     bell.harness.add("z")
     bell.harness.db.events.add(WARNING_EVENT, "the budget of this run: $8.20 of $10 (82 %)")
     with bell.harness.db.connection.transaction():
@@ -196,7 +196,7 @@ def test_budgets_are_reported_with_the_task_where_they_are_one_tasks(bell: Bell)
     assert bell.kinds() == ["budget", "budget", "budget"]
 
 
-def test_news_join_the_message_that_waits_until_it_is_begun(bell: Bell) -> None:
+def test_news_are_added_to_the_waiting_message_until_its_sending_begins(bell: Bell) -> None:
     bell.harness.add("z")  # so that the queue does not end
     bell.fail("a")
     bell.collect()
@@ -205,14 +205,14 @@ def test_news_join_the_message_that_waits_until_it_is_begun(bell: Bell) -> None:
     assert message["counts"]["needs_you"] == 2
 
 
-def test_a_target_is_sent_no_more_than_one_message_per_interval() -> None:
+def test_a_target_gets_at_most_one_message_per_interval() -> None:
     pace = Pace(every_ms=60_000)
     assert pace.due_at(1_000_000, last_sent_at=None, at_once=False) == 1_010_000
     assert pace.due_at(1_000_000, last_sent_at=990_000, at_once=False) == 1_050_000
     assert pace.due_at(1_000_000, last_sent_at=990_000, at_once=True) == 1_000_000
 
 
-def test_quiet_hours_put_everything_off() -> None:
+def test_quiet_hours_postpone_everything() -> None:
     always = Pace(every_ms=0, quiet=QuietHours(start_min=0, end_min=24 * 60 - 1))
     now = 1_764_331_200_000  # not within the one loud minute of the day, in any time zone of whole hours
     assert always.due_at(now, last_sent_at=None, at_once=True) > now
@@ -233,7 +233,7 @@ def test_two_collectors_of_one_database_make_one_message(bell: Bell) -> None:
     bell.harness.add("z")
     bell.fail("a")
     other = Collector(bell.harness.db, (ALL,), PACE)
-    look = bell.collector._look(bell.harness.db.outbox.cursor() or 0)  # the first has looked, and is slow to write
+    look = bell.collector._look(bell.harness.db.outbox.cursor() or 0)  # it has read the events, and is slow to write
     assert look.notices
     other.run_once()
     assert len(needs_you(bell)) == 1

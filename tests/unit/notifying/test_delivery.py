@@ -107,12 +107,12 @@ def test_a_command_that_does_not_read_its_input_is_fine(tmp_path: Path) -> None:
     assert deliver(to("command", "exec true"), MESSAGE, dict(os.environ), cwd=tmp_path).error is None
 
 
-def test_a_failing_command_is_quoted_by_its_last_line(tmp_path: Path) -> None:
+def test_a_failing_command_is_quoted_with_its_last_line(tmp_path: Path) -> None:
     delivery = deliver(to("command", "echo first >&2; echo no pager >&2; exit 3"), MESSAGE, os.environ, cwd=tmp_path)
     assert delivery.error == "exit code 3: no pager"
 
 
-def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+def test_a_command_that_hangs_is_ended_with_everything_that_it_started(tmp_path: Path) -> None:
     command = to("command", "sleep 300 & echo $! > child; wait")
     delivery = deliver(command, MESSAGE, dict(os.environ), cwd=tmp_path, within_s=0.5)
     assert delivery.error == "no answer within 0.5 s"
@@ -132,7 +132,7 @@ def _lives(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("way", ["webhook", "url"])
-def test_an_error_never_holds_the_address(tmp_path: Path, way: str) -> None:
+def test_an_error_never_contains_the_address(tmp_path: Path, way: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     scheme = "http" if way == "webhook" else "json"

@@ -1,4 +1,4 @@
-"""One message has one sender at a time, and what became of it is what its sender recorded."""
+"""A message has one sender at a time, and its stored outcome is the one that its sender recorded."""
 
 from __future__ import annotations
 
@@ -58,15 +58,13 @@ def dead_process() -> ProcessId:
     return found
 
 
-def test_of_two_senders_one_gets_the_message(outbox: Outbox) -> None:
+def test_only_one_of_two_senders_gets_the_message(outbox: Outbox) -> None:
     key = first(outbox).key
     assert outbox.take(key, ME) is not None
     assert outbox.take(key, ME) is None
 
 
-def test_nothing_is_sent_in_quiet_hours_not_even_another_try(
-    harness: QueueHarness, outbox: Outbox, tmp_path: Path
-) -> None:
+def test_nothing_is_sent_or_retried_in_quiet_hours(harness: QueueHarness, outbox: Outbox, tmp_path: Path) -> None:
     target = NotifyTarget(way="command", address=f"touch {tmp_path / 'sent'}")
     with harness.db.connection.transaction():
         harness.db.connection.change("UPDATE outbox SET target = :key, tries = 1", {"key": target.key})
@@ -81,7 +79,7 @@ def test_nothing_is_sent_in_quiet_hours_not_even_another_try(
     trees.wait_until((tmp_path / "sent").exists, "the message is sent once the quiet hours are over")
 
 
-def test_a_message_is_not_taken_before_its_time(harness: QueueHarness) -> None:
+def test_a_message_is_not_claimed_before_its_time(harness: QueueHarness) -> None:
     add(harness, "t1", in_s=60)
     key = first(harness.db.outbox).key
     assert harness.db.outbox.take(key, ME) is None
@@ -99,9 +97,7 @@ def test_the_message_of_a_dead_sender_is_sent_again_with_the_same_key(harness: Q
     assert (again.key, again.tries) == (key, 2)
 
 
-def test_a_sender_in_another_container_is_believed_to_live_for_some_minutes(
-    harness: QueueHarness, outbox: Outbox
-) -> None:
+def test_a_sender_in_another_container_counts_as_alive_for_some_minutes(harness: QueueHarness, outbox: Outbox) -> None:
     elsewhere = ProcessId(pid=ME.pid, start_time=ME.start_time, boot_id=ME.boot_id, pid_ns=ME.pid_ns + 1)
     assert outbox.take(first(outbox).key, elsewhere) is not None
     assert not first(outbox).is_due(harness.clock.wall_ms())
@@ -117,13 +113,13 @@ def test_only_the_sender_can_settle_its_message(outbox: Outbox) -> None:
     assert outbox.counts() == {"sent": 1}
 
 
-def test_a_begun_message_takes_no_more_news(harness: QueueHarness, outbox: Outbox) -> None:
+def test_news_are_not_added_to_a_message_that_is_being_sent(harness: QueueHarness, outbox: Outbox) -> None:
     outbox.take(first(outbox).key, ME)
     add(harness, "t1")
     assert outbox.counts() == {"sending": 1, "waiting": 1}
 
 
-def test_tries_are_further_and_further_apart_and_end(harness: QueueHarness, outbox: Outbox) -> None:
+def test_the_delays_between_tries_grow_and_the_tries_end(harness: QueueHarness, outbox: Outbox) -> None:
     waits = []
     while outbox.counts().get("waiting"):
         taken = outbox.take(first(outbox).key, ME)
@@ -137,7 +133,7 @@ def test_tries_are_further_and_further_apart_and_end(harness: QueueHarness, outb
     assert outbox.newest(1)[0]["tries"] == TRIES
 
 
-def test_a_target_that_is_given_up_is_a_finding_until_it_accepts_something(
+def test_a_target_that_was_given_up_is_a_finding_until_it_accepts_a_message(
     harness: QueueHarness, outbox: Outbox
 ) -> None:
     taken = outbox.take(first(outbox).key, ME)
@@ -152,7 +148,7 @@ def test_a_target_that_is_given_up_is_a_finding_until_it_accepts_something(
     assert not [each for each in diagnose(harness.db, at_rest=True) if each.code == "notification_given_up"]
 
 
-def test_a_dead_target_holds_up_only_its_own_messages(harness: QueueHarness, outbox: Outbox) -> None:
+def test_an_unreachable_target_delays_only_its_own_messages(harness: QueueHarness, outbox: Outbox) -> None:
     taken = outbox.take(first(outbox).key, ME)
     assert taken is not None
     outbox.settle(taken, ME, error="HTTP 503")
@@ -160,7 +156,7 @@ def test_a_dead_target_holds_up_only_its_own_messages(harness: QueueHarness, out
     assert [each.target for each in outbox.unsent() if each.is_due(harness.clock.wall_ms())] == ["t2"]
 
 
-def test_settled_messages_are_pruned_and_others_stay(harness: QueueHarness, outbox: Outbox) -> None:
+def test_settled_messages_are_pruned_and_others_are_kept(harness: QueueHarness, outbox: Outbox) -> None:
     taken = outbox.take(first(outbox).key, ME)
     assert taken is not None
     outbox.settle(taken, ME, error=None)

@@ -21,7 +21,7 @@ def task(task_id: str, *needs: str, hours: float | None = 1, files: tuple[str, .
 DIAMOND = [task("a"), task("b", "a", hours=3), task("c", "a"), task("d", "b", "c")]
 
 
-def test_the_critical_path_is_what_no_number_of_workers_shortens() -> None:
+def test_no_number_of_workers_shortens_the_critical_path() -> None:
     found = estimate(DIAMOND, workers=8)
     assert (found.critical_path, found.path_hours, found.hours) == (["a", "b", "d"], 5, 5)
 
@@ -46,7 +46,7 @@ def test_tasks_that_depend_on_each_other_do_not_wait_for_files() -> None:
     ("mine", "theirs"),
     [("src", "src/a/b.py"), ("src/a/b.py", "./src/"), ("src/*/b.py", "src/a/b.py"), ("src/a", "src/**"), ("**", "x")],
 )
-def test_patterns_and_folders_overlap_as_they_do_when_tasks_are_claimed(mine: str, theirs: str) -> None:
+def test_patterns_and_folders_overlap_as_they_do_at_a_claim(mine: str, theirs: str) -> None:
     assert overlap(mine, theirs)
     assert len(estimate([task("a", files=(mine,)), task("b", files=(theirs,))], workers=2).waits) == 1
     assert not estimate([task("a", files=(mine,)), task("b", files=("other/y",))], workers=2).waits or mine == "**"
@@ -63,16 +63,16 @@ def test_urgent_tasks_and_long_chains_go_first() -> None:
     assert estimate(tasks, workers=2).hours == 6
 
 
-def test_completed_tasks_take_nothing() -> None:
+def test_completed_tasks_take_no_time() -> None:
     found = estimate([task("a", status=Status.COMPLETED, hours=9), task("b", "a")], workers=1)
     assert (found.tasks, found.open_tasks, found.hours, found.sessions) == (2, 1, 1, 2)
 
 
-def test_a_task_without_an_estimate_takes_what_the_others_take() -> None:
+def test_a_task_without_an_estimate_takes_the_average_of_the_others() -> None:
     assert estimate([task("a", hours=4), task("b", hours=None)], workers=1).hours == 8
 
 
-def test_past_runs_say_how_long_how_often_and_how_much() -> None:
+def test_durations_retries_and_costs_are_taken_from_past_runs() -> None:
     past = Experience(hours=0.5, attempts_per_task=1.5, cost_usd=0.2)
     found = estimate([task("a", hours=None), task("b", hours=None)], workers=1, experience=past)
     assert (found.hours, found.sessions, found.cost_usd) == (1, 6, 0.6)
@@ -84,33 +84,33 @@ def test_without_validation_there_is_one_session_per_attempt() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_an_empty_list_takes_nothing(workers: int) -> None:
+def test_an_empty_list_takes_no_time(workers: int) -> None:
     found = estimate([], workers=workers)
     assert (found.hours, found.critical_path, found.sessions) == (0, [], 0)
 
 
-def test_a_dependency_outside_of_the_list_counts_as_completed() -> None:
+def test_a_dependency_outside_the_list_counts_as_completed() -> None:
     assert estimate([task("b", "elsewhere")], workers=1).hours == 1
 
 
 HOSTILE = [task('a"]<b>#;\n\x1b'), task("</svg>&", 'a"]<b>#;\n\x1b')]
 
 
-def test_a_picture_is_well_formed_whatever_the_tasks_are_called() -> None:
+def test_a_drawing_is_well_formed_whatever_the_names_of_the_tasks() -> None:
     root = ElementTree.fromstring(as_svg(HOSTILE, estimate(HOSTILE, workers=1)))
     texts = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
     assert "</svg>&" in texts
     assert len(list(root.iter("{http://www.w3.org/2000/svg}path"))) == 1
 
 
-def test_mermaid_labels_cannot_be_left() -> None:
+def test_text_cannot_break_out_of_mermaid_labels() -> None:
     text = as_mermaid(HOSTILE, estimate(HOSTILE, workers=1))
     assert len(text.splitlines()) == 6
     for line in text.splitlines()[1:3]:
         assert re.fullmatch(r'    t\d\["[^"<>\n]*"\]', line)
 
 
-def test_a_box_is_right_of_what_it_needs() -> None:
+def test_a_box_is_to_the_right_of_its_dependencies() -> None:
     root = ElementTree.fromstring(as_svg(DIAMOND, estimate(DIAMOND, workers=1)))
     at = [int(each.get("x", "0")) for each in root.iter("{http://www.w3.org/2000/svg}rect")]
     assert at[0] < at[1] == at[2] < at[3]

@@ -1,4 +1,4 @@
-"""Services start often, so they load only what each of them needs: parsing takes a fifth of the time of a start."""
+"""Services start often, so they load only what each of them needs: parsing modules takes a fifth of a start."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import sys
 
 import pytest
 
-# The parsers of plans; calls of supervisord; what reads packed resources; what only mistakes need; what means need.
+# Parsers of plans; calls to supervisord; readers of packed resources; modules that only errors need; statistics.
 SELDOM_NEEDED = ("yaml", "xmlrpc", "importlib.resources", "difflib", "statistics")
 
 
 @pytest.mark.parametrize("program", ["swarm_worker", "swarm_reaper", "swarm_dashboard"])
-def test_a_service_starts_without_what_it_seldom_needs(program: str) -> None:
+def test_a_service_starts_without_rarely_needed_modules(program: str) -> None:
     code = f"import sys, {program}.__main__; print([name for name in {SELDOM_NEEDED} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("program", ["swarm_worker", "swarm_reaper", "swarm_dashboard", "amplifier_swarm"])
-def test_the_garbage_collector_never_searches_what_was_imported(program: str) -> None:
+def test_the_garbage_collector_never_scans_imported_modules(program: str) -> None:
     code = f"import gc, {program}.__main__; print(gc.isenabled(), gc.get_freeze_count() > 10_000)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "True True\n"
 
 
 @pytest.mark.parametrize("was_enabled", [True, False])
-def test_the_collector_is_afterwards_as_it_was(was_enabled: bool) -> None:
+def test_the_garbage_collector_is_restored_afterwards(was_enabled: bool) -> None:
     code = (
         "import gc; from swarm_shared.program.collection import importing\n"
         f"if not {was_enabled}: gc.disable()\n"

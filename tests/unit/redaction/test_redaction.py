@@ -1,4 +1,4 @@
-"""What is redacted and what stays, as text, as JSON and in pieces."""
+"""What is redacted and what is kept, as text, as JSON and in chunks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from swarm_shared.redaction.redaction import MARK, Redaction
 from swarm_shared.redaction.streams import HELD_BYTES, QUIET_S, RedactedStream
 
 REDACTION = Redaction(ENVIRON)
-TOLD_CHARS = 6  # less of a secret is a word of anybody's
+TOLD_CHARS = 6  # fewer characters of a secret may also be part of an ordinary word
 secrets = pytest.mark.parametrize("case", SECRETS, ids=lambda case: case.text[:40])
 
 
@@ -59,7 +59,7 @@ def test_a_secret_within_json_is_redacted_and_the_json_stays_valid(case: Case, d
 
 
 @pytest.mark.parametrize("text", INNOCENT)
-def test_what_is_no_secret_stays(text: str) -> None:
+def test_text_that_is_not_secret_is_kept(text: str) -> None:
     assert REDACTION.text(text) == text
     assert json.loads(REDACTION.text(json.dumps({"summary": text}))) == {"summary": text}
     assert REDACTION.value({"summary": [text]}) == {"summary": [text]}
@@ -72,16 +72,16 @@ def test_json_values_are_judged_by_their_keys() -> None:
     assert REDACTION.value({OURS: 1}) == {MARK: 1}
 
 
-def test_a_number_in_json_stays_one() -> None:
+def test_a_number_in_json_stays_a_number() -> None:
     text = '{"password": 12345678, "next": [1]}'
     assert json.loads(REDACTION.text(text)) == json.loads(text)
 
 
-# ───── in pieces ─────
+# ───── in chunks ─────
 
 
 def streamed(text: str, sizes: list[int], *, pause_s: float = 0.0) -> str:
-    """The text as it is stored when it was written in pieces of these sizes."""
+    """The text as it is stored when it was written in chunks of these sizes."""
     stream, now, at, stored = RedactedStream(REDACTION), 0.0, 0, b""
     data = text.encode()
     for size in sizes:
@@ -95,7 +95,7 @@ def streamed(text: str, sizes: list[int], *, pause_s: float = 0.0) -> str:
 
 
 @secrets
-def test_a_secret_that_is_written_in_two_pieces_is_redacted(case: Case) -> None:
+def test_a_secret_that_is_written_in_two_chunks_is_redacted(case: Case) -> None:
     text = f"before\n{case.text}\nafter\n"
     whole = REDACTION.text(text)
     size = len(text.encode())
@@ -105,17 +105,17 @@ def test_a_secret_that_is_written_in_two_pieces_is_redacted(case: Case) -> None:
 
 
 @secrets
-def test_a_secret_that_drips_is_redacted(case: Case) -> None:
+def test_a_secret_written_one_character_at_a_time_is_redacted(case: Case) -> None:
     text = f"before {case.text} after\n"
     assert streamed(text, [1] * len(text.encode()), pause_s=2 * QUIET_S) == REDACTION.text(text)
 
 
 @pytest.mark.parametrize("text", INNOCENT)
-def test_what_is_no_secret_stays_in_pieces_too(text: str) -> None:
+def test_text_that_is_not_secret_is_kept_in_chunks_too(text: str) -> None:
     assert streamed(f"{text}\n{text}", [3] * 40, pause_s=2 * QUIET_S) == f"{text}\n{text}"
 
 
-def test_secrets_in_a_long_stream_are_found_wherever_it_is_cut() -> None:
+def test_secrets_in_a_long_stream_are_found_however_it_is_chunked() -> None:
     chosen = random.Random(7)
     parts = []
     for _ in range(400):
@@ -127,7 +127,7 @@ def test_secrets_in_a_long_stream_are_found_wherever_it_is_cut() -> None:
     assert streamed(text, sizes) == REDACTION.text(text)
 
 
-def test_a_line_without_an_end_is_decided_in_parts() -> None:
+def test_a_line_without_an_end_is_processed_in_parts() -> None:
     key = "sk-" + MIXED[:48]
     chosen = random.Random(3)
     text = "".join("word " * chosen.randint(0, 5) + key + " " for _ in range(7000))
@@ -142,7 +142,7 @@ def test_a_line_without_an_end_is_decided_in_parts() -> None:
     assert shown == text.replace(key, MARK)
 
 
-def test_what_is_decided_is_not_held_back() -> None:
+def test_text_that_is_decided_is_not_held_back() -> None:
     stream = RedactedStream(REDACTION)
     stream.feed(b"one\ntwo words", 0.0)
     assert stream.take(0.0) == b"one\n"
@@ -153,7 +153,7 @@ def test_what_is_decided_is_not_held_back() -> None:
     assert stream.take(5.0) == b"words more\n"
 
 
-def test_a_key_without_an_end_is_redacted_as_far_as_it_came() -> None:
+def test_a_private_key_without_its_end_is_redacted_as_far_as_it_came() -> None:
     text = "-----BEGIN " + f"RSA PRIVATE KEY-----\n{MIXED}\n{MIXED}\n"
     assert streamed(text, [30, 40]) == MARK
     assert streamed(text + "the process was killed, it says\n", [30, 40]) == f"{MARK}the process was killed, it says\n"
@@ -184,7 +184,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_line_takes_time_in_proportion(name: str) -> None:
+def test_a_hostile_line_takes_time_proportional_to_its_length(name: str) -> None:
     line = (HOSTILE[name] * 1_000_000)[:1_000_000]
     began = time.process_time()
     REDACTION.bytes(line)

@@ -1,4 +1,4 @@
-"""The command line of bwrap, as it is put together from the places of a swarm."""
+"""The command line of bwrap, assembled from the paths of a swarm."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def argv(grounds: Grounds, cwd: Path, **options: object) -> tuple[str, ...]:
     return runner.argv(Command(argv=("/bin/true",), cwd=cwd))
 
 
-def test_the_deeper_path_wins_whatever_the_order(tmp_path: Path) -> None:
+def test_the_deeper_path_takes_precedence_in_any_order(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     mounts = Mounts()
     mounts.add(View.WRITE, tmp_path / "a" / "b")
@@ -42,7 +42,7 @@ def test_the_deeper_path_wins_whatever_the_order(tmp_path: Path) -> None:
     assert mounts.words() == ["--tmpfs", a, "--bind", b, b]
 
 
-def test_what_does_not_exist_is_left_out_and_links_are_followed(tmp_path: Path) -> None:
+def test_missing_paths_are_left_out_and_links_are_followed(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     os.symlink("real", tmp_path / "link")
     mounts = Mounts()
@@ -58,12 +58,12 @@ def test_a_project_below_the_home_directory_is_writable(grounds: Grounds) -> Non
 
 
 @pytest.mark.parametrize("above", [False, True])
-def test_a_project_that_holds_the_home_directory_is_refused(grounds: Grounds, above: bool) -> None:
+def test_a_project_that_contains_the_home_directory_is_refused(grounds: Grounds, above: bool) -> None:
     root = grounds.home.parent if above else grounds.home
     with pytest.raises(ConfigError, match="nothing would be confined"):
         argv(replace(grounds, project_root=root), root)
 
 
-def test_writable_paths_that_hold_the_home_directory_are_refused(grounds: Grounds) -> None:
+def test_writable_paths_that_contain_the_home_directory_are_refused(grounds: Grounds) -> None:
     with pytest.raises(ConfigError, match="nothing would be confined"):
         argv(grounds, grounds.project_root, writable=(str(grounds.home.parent),))

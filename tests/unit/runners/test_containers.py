@@ -51,7 +51,7 @@ def values(start: Start, option: str) -> list[str]:
     return [start.argv[at + 1] for at, word in enumerate(start.argv) if word == option]
 
 
-def test_each_start_has_a_name_of_its_own_that_is_in_the_command_line(grounds: Grounds) -> None:
+def test_each_start_has_a_unique_name_that_is_in_the_command_line(grounds: Grounds) -> None:
     one, two = (started(runner(grounds), grounds) for _ in range(2))
     assert one.run is not None
     assert two.run is not None
@@ -67,7 +67,7 @@ def test_values_of_variables_are_in_no_command_line(grounds: Grounds) -> None:
     assert start.env["API_KEY"] == "hush"
 
 
-def test_what_leads_the_client_to_its_engine_is_never_the_tasks(grounds: Grounds) -> None:
+def test_variables_that_direct_the_client_to_its_engine_cannot_be_set_by_tasks(grounds: Grounds) -> None:
     environ = {"DOCKER_HOST": "unix:///ours", "PATH": "/bin", "HOME": "/h"}
     task = {"DOCKER_HOST": "tcp://theirs", "CONTAINER_HOST": "x", "PATH": "/theirs", "HOME": "/h"}
     start = started(runner(grounds, environ), grounds, env=task)
@@ -79,7 +79,7 @@ def test_what_leads_the_client_to_its_engine_is_never_the_tasks(grounds: Grounds
     "name",
     ["DOCKER_PASSWORD", "CONTAINER_KEY", "STORAGE_KEY", "BUILDAH_X", "PODMAN_X", "LD_X", "DBUS_SESSION_BUS_ADDRESS"],
 )
-def test_values_of_variables_named_like_the_clients_own_reach_the_command_and_no_command_line(
+def test_variables_named_like_the_clients_own_reach_the_command_and_no_command_line(
     grounds: Grounds, name: str
 ) -> None:
     secret = 'hunter2 "$HOME"\nb\\'
@@ -99,14 +99,14 @@ def test_a_variable_that_cannot_be_passed_safely_is_refused(grounds: Grounds) ->
         started(runner(grounds), grounds, env={"DOCKER_A.B": "hush"})
 
 
-def test_the_image_keeps_its_own_path_unless_it_is_stated(grounds: Grounds) -> None:
+def test_the_image_keeps_its_own_path_unless_one_is_configured(grounds: Grounds) -> None:
     environ = {"PATH": "/ours", "VIRTUAL_ENV": "/ours/venv"}
     assert values(started(runner(grounds, environ), grounds, env=environ), "--env") == []
     kept = runner(grounds, environ, environment=("PATH",))
     assert values(started(kept, grounds, env=environ), "--env") == ["PATH"]
 
 
-def test_programs_are_the_images_but_for_those_of_the_project(grounds: Grounds) -> None:
+def test_programs_come_from_the_image_except_those_of_the_project(grounds: Grounds) -> None:
     assert started(runner(grounds), grounds, "/opt/node/bin/claude").argv[-3] == "claude"
     tool = str(grounds.project_root / "tool")
     assert started(runner(grounds), grounds, tool).argv[-3] == tool
@@ -136,17 +136,17 @@ def test_a_comma_in_a_path_is_quoted(grounds: Grounds) -> None:
     assert f'type=bind,"source={folder}","target={folder}"' in mounts
 
 
-def test_a_writable_place_that_holds_the_home_directory_is_refused(grounds: Grounds) -> None:
+def test_a_writable_path_that_contains_the_home_directory_is_refused(grounds: Grounds) -> None:
     with pytest.raises(ConfigError, match="nothing would be confined"):
         started(runner(grounds, writable=(str(grounds.home.parent),)), grounds)
 
 
 @pytest.mark.parametrize(("network", "words"), [("on", []), ("off", ["none"]), ("host", ["host"])])
-def test_networks(grounds: Grounds, network: str, words: list[str]) -> None:
+def test_network_options(grounds: Grounds, network: str, words: list[str]) -> None:
     assert values(started(runner(grounds, network=network), grounds), "--network") == words
 
 
-def test_limits_are_the_engines_options(grounds: Grounds) -> None:
+def test_limits_are_passed_as_the_engines_options(grounds: Grounds) -> None:
     start = started(runner(grounds, cpus=1.5, memory=4 * 2**30, pids=100), grounds)
     assert [values(start, option) for option in ("--cpus", "--memory", "--pids-limit")] == [
         ["1.5"], ["4294967296"], ["100"],
@@ -172,7 +172,9 @@ def refusal(engine: ScriptedEngine, grounds: Grounds, **options: object) -> str:
     return f"{refused.value.message}; {refused.value.hint}"
 
 
-def test_an_engine_that_works_is_usable_and_nothing_is_left(engine: ScriptedEngine, grounds: Grounds) -> None:
+def test_a_working_engine_is_usable_and_the_trial_leaves_nothing_behind(
+    engine: ScriptedEngine, grounds: Grounds
+) -> None:
     usable(engine, grounds)
     assert "rm" in engine.calls
     assert list(grounds.state_dir.iterdir()) == []
@@ -192,7 +194,7 @@ def test_an_engine_that_does_not_answer_is_refused(engine: ScriptedEngine, groun
     assert "does not answer: Cannot connect" in refusal(engine, grounds)
 
 
-def test_an_image_that_is_not_there_is_refused(engine: ScriptedEngine, grounds: Grounds) -> None:
+def test_a_missing_image_is_refused(engine: ScriptedEngine, grounds: Grounds) -> None:
     engine.does("run-fails")
     assert f"no container of {IMAGE} can be run: Error: image not known; is the image there?" in refusal(
         engine, grounds
@@ -204,7 +206,7 @@ def test_an_engine_on_another_machine_is_refused(engine: ScriptedEngine, grounds
     assert "did not appear on this machine" in refusal(engine, grounds)
 
 
-def test_files_of_another_owner_are_refused(
+def test_an_engine_that_creates_files_of_another_owner_is_refused(
     engine: ScriptedEngine, grounds: Grounds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     us = os.geteuid()
@@ -213,7 +215,7 @@ def test_files_of_another_owner_are_refused(
 
 
 @pytest.mark.parametrize(("option", "value"), [("memory", 12345 * 2**20), ("pids", 23456), ("cpus", 0.37)])
-def test_limits_that_would_be_ignored_are_refused(
+def test_an_engine_that_would_ignore_limits_is_refused(
     engine: ScriptedEngine, grounds: Grounds, option: str, value: object
 ) -> None:
     said = refusal(engine, grounds, **{option: value})

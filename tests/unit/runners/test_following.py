@@ -1,4 +1,4 @@
-"""What counts as proof that a container is gone, with engines that answer in every way that they have."""
+"""What counts as proof that a container is gone, with every kind of response of an engine."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def run_of(engine: ScriptedEngine) -> Run:
     return Run(runner=engine.program.name, name="swarm-1", engine=IDENTITY)
 
 
-def test_a_container_that_was_removed_is_gone(engine: ScriptedEngine) -> None:
+def test_a_removed_container_is_gone(engine: ScriptedEngine) -> None:
     engine.has("swarm-1")
     assert end(run_of(engine)) == Answer(gone=True)
     assert engine.calls[0] == "rm"
 
 
-def test_a_container_that_never_was_is_gone(engine: ScriptedEngine) -> None:
+def test_a_container_that_never_existed_is_gone(engine: ScriptedEngine) -> None:
     assert end(run_of(engine)).gone
 
 
@@ -52,7 +52,7 @@ def test_an_engine_that_does_not_answer_proves_nothing(engine: ScriptedEngine) -
     assert "Cannot connect" in answer.text
 
 
-def test_another_engine_proves_nothing(engine: ScriptedEngine) -> None:
+def test_a_different_engine_proves_nothing(engine: ScriptedEngine) -> None:
     (engine.state / "identity").write_text("elsewhere")
     answer = end(run_of(engine))
     assert not answer.gone
@@ -76,14 +76,14 @@ def test_an_engine_that_hangs_is_waited_for_and_proves_nothing(
     assert tended
 
 
-def test_an_effort_never_waits(engine: ScriptedEngine) -> None:
+def test_one_try_never_waits(engine: ScriptedEngine) -> None:
     engine.does("hangs")
     effort = Effort(run_of(engine))
     assert [effort.answer() for _ in range(3)] == [None, None, None]
 
 
 @pytest.mark.parametrize("code", [0, 1, 7, 124, 128, None])
-def test_most_exit_codes_are_the_commands_without_asking(engine: ScriptedEngine, code: int | None) -> None:
+def test_most_exit_codes_belong_to_the_command_without_asking(engine: ScriptedEngine, code: int | None) -> None:
     assert engine_failure(run_of(engine), code) is None
     assert engine.calls == []
 
@@ -92,7 +92,7 @@ def test_most_exit_codes_are_the_commands_without_asking(engine: ScriptedEngine,
 @pytest.mark.parametrize(
     ("state", "fails"), [("exited {}", False), ("created 0", True), ("exited 1", True), (None, True)], ids=str
 )
-def test_the_codes_of_the_engine_are_the_commands_where_it_says_so(
+def test_the_engines_exit_codes_belong_to_the_command_if_the_engine_says_so(
     engine: ScriptedEngine, code: int, state: str | None, fails: bool
 ) -> None:
     if state is not None:

@@ -1,4 +1,4 @@
-"""What a pod is made of, and what is refused before one is started."""
+"""The manifest of a pod, and what is refused before one is started."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_pod_is_never_restarted_and_keeps_its_object_until_it_is_proven_over(c
     assert pod["metadata"]["finalizers"] == [FINALIZER]
 
 
-def test_a_pod_has_no_privileges_and_no_account_of_the_cluster(cluster: StandInCluster) -> None:
+def test_a_pod_has_no_privileges_and_no_service_account(cluster: StandInCluster) -> None:
     spec = pod_of(start(cluster))["spec"]
     (container,) = spec["containers"]
     assert spec["automountServiceAccountToken"] is False
@@ -84,7 +84,7 @@ def test_a_pod_has_no_privileges_and_no_account_of_the_cluster(cluster: StandInC
     }
 
 
-def test_limits_and_places_are_handed_to_the_cluster(cluster: StandInCluster) -> None:
+def test_limits_and_placement_are_passed_to_the_cluster(cluster: StandInCluster) -> None:
     spec = pod_of(
         start(cluster, cpus=1.5, memory=2**30, gpus=1, node_selector=(("disk", "ssd"),), pull_secrets=("login",))
     )["spec"]
@@ -93,7 +93,7 @@ def test_limits_and_places_are_handed_to_the_cluster(cluster: StandInCluster) ->
     assert (spec["nodeSelector"], spec["imagePullSecrets"]) == ({"disk": "ssd"}, [{"name": "login"}])
 
 
-def test_only_named_places_of_the_volume_are_mounted(cluster: StandInCluster) -> None:
+def test_only_the_needed_paths_of_the_volume_are_mounted(cluster: StandInCluster) -> None:
     (container,) = pod_of(start(cluster))["spec"]["containers"]
     mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"] if mount["name"] == "shared"}
     assert all(mount.get("subPath") for mount in mounts.values())
@@ -110,7 +110,7 @@ def test_values_of_variables_are_in_neither_manifest_nor_command_line(cluster: S
     assert "SECRET" not in started.env
 
 
-def test_every_run_has_a_name_of_its_own_which_is_known_before_the_start(cluster: StandInCluster) -> None:
+def test_every_run_has_a_unique_name_which_is_known_before_the_start(cluster: StandInCluster) -> None:
     first, second = start(cluster), start(cluster)
     assert first.run is not None
     assert second.run is not None
@@ -129,7 +129,7 @@ def test_a_folder_that_is_not_on_the_volume_is_refused(cluster: StandInCluster) 
 
 
 @pytest.mark.parametrize("name", ["image", "claim", "folder", "namespace"])
-def test_options_that_are_needed_are_asked_for(cluster: StandInCluster, name: str) -> None:
+def test_missing_required_options_are_requested(cluster: StandInCluster, name: str) -> None:
     with pytest.raises(ConfigError, match=rf"runners\.kubernetes\.{name} is missing"):
         Kubernetes.usable(replace(cluster.options, **{name: ""}), grounds(cluster))
 
@@ -140,7 +140,9 @@ def refusal(cluster: StandInCluster, options: KubernetesOptions | None = None, *
     return str(refused.value)
 
 
-def test_what_cannot_work_is_refused_with_its_reason(cluster: StandInCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unusable_cluster_is_refused_with_the_reason(
+    cluster: StandInCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     missing = replace(cluster.options, folder="/nonexistent-volume")
     assert "/nonexistent-volume/.swarm-pods cannot be used: its parent folder is not there" in refusal(cluster, missing)
     assert "is on the shared volume" in refusal(cluster, database=cluster.volume / "tasks.db")
@@ -160,7 +162,7 @@ def client_of(cluster: StandInCluster, tmp_path: Path) -> Client:
     return Client(work, out, out)
 
 
-def test_a_lost_answer_is_followed_by_a_repetition_that_makes_no_second_pod(
+def test_a_lost_response_is_followed_by_a_retry_that_creates_no_second_pod(
     cluster: StandInCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = client_of(cluster, tmp_path)
@@ -176,7 +178,7 @@ def test_a_lost_answer_is_followed_by_a_repetition_that_makes_no_second_pod(
     assert len(cluster.store.names()) == 1
 
 
-def test_a_refusal_of_the_api_server_is_not_repeated(cluster: StandInCluster, tmp_path: Path) -> None:
+def test_a_refusal_by_the_api_server_is_not_retried(cluster: StandInCluster, tmp_path: Path) -> None:
     cluster.begin("quota")
     with pytest.raises(NoTurn, match="exceeded quota"):
         client_of(cluster, tmp_path).run(b"")

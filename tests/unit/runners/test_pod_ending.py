@@ -1,4 +1,4 @@
-"""What counts as proof that a pod is gone, with an API server that answers in every way that it has."""
+"""What counts as proof that a pod is gone, with every kind of response of an API server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAME = "swarm-1"
 
 
 class Harness:
-    """One run whose pod the test moves on by itself: no node works here."""
+    """One run whose pod the test moves on manually: there is no node here."""
 
     def __init__(self, tmp_path: Path) -> None:
         self.cluster = StandInCluster(tmp_path)
@@ -82,7 +82,7 @@ def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Harness:
     return harness
 
 
-def test_a_pod_that_runs_is_deleted_and_gone_once_its_node_has_reported(harness: Harness) -> None:
+def test_a_running_pod_is_deleted_and_gone_once_its_node_has_reported(harness: Harness) -> None:
     harness.has_pod("Running")
     harness.takes()
     harness.meanwhile = {2: lambda: harness.change("Failed", deletionGracePeriodSeconds=0)}
@@ -104,18 +104,18 @@ def test_a_pod_whose_node_reports_nothing_is_unknown(harness: Harness) -> None:
     assert harness.folder.path.exists()
 
 
-def test_a_pod_that_waits_never_starts_once_it_was_ended(harness: Harness) -> None:
+def test_a_waiting_pod_never_starts_once_it_was_ended(harness: Harness) -> None:
     harness.has_pod(node="")
     assert harness.end().gone
     assert harness.cluster.store.names() == []
 
 
 def test_a_command_that_was_withdrawn_first_needs_no_report_of_a_node(harness: Harness) -> None:
-    harness.has_pod("Running")  # its launcher has not begun: the file that it must take is no longer there
+    harness.has_pod("Running")  # its launcher has not begun: the file that it must take no longer exists
     assert harness.end().gone
 
 
-def test_either_the_pod_or_who_ends_it_takes_the_file_that_starts_the_command(harness: Harness) -> None:
+def test_only_one_of_pod_and_ender_takes_the_file_that_starts_the_command(harness: Harness) -> None:
     assert harness.folder.withdraw()
     with pytest.raises(FileNotFoundError):
         harness.takes()
@@ -141,14 +141,14 @@ def test_a_pod_that_vanished_while_it_ran_is_unknown(harness: Harness) -> None:
     assert "was removed before its node reported its end" in answer.text
 
 
-def test_an_ending_that_was_interrupted_after_the_proof_is_finished_by_the_next(harness: Harness) -> None:
+def test_an_ending_that_was_interrupted_after_the_proof_is_completed_by_the_next(harness: Harness) -> None:
     harness.takes()
     (harness.folder.path / ending.OVER).touch()
     assert harness.end().gone
 
 
 @pytest.mark.parametrize("fault", ["api-down", "another-cluster", "namespace-forbidden"])
-def test_no_answer_and_the_answer_of_another_cluster_prove_nothing(harness: Harness, fault: str) -> None:
+def test_no_response_and_the_response_of_another_cluster_prove_nothing(harness: Harness, fault: str) -> None:
     harness.takes()
     (harness.folder.path / ending.OVER).touch()
     harness.cluster.begin(fault)
@@ -156,7 +156,7 @@ def test_no_answer_and_the_answer_of_another_cluster_prove_nothing(harness: Harn
     assert harness.folder.path.exists()
 
 
-def test_a_namespace_that_was_made_anew_proves_nothing(harness: Harness) -> None:
+def test_a_recreated_namespace_proves_nothing(harness: Harness) -> None:
     answer = harness.end(replace(harness.cluster.cluster, uid="of-the-old-one"))
     assert not answer.gone
     assert "another cluster or namespace answers" in answer.text
@@ -182,7 +182,7 @@ def hangs(*words: str) -> str:
     raise Silent(f"{words[0]} did not answer in 10 s")
 
 
-def test_finalizers_of_others_stay(harness: Harness) -> None:
+def test_finalizers_of_others_are_kept(harness: Harness) -> None:
     harness.has_pod("Running")
     harness.change("Failed", finalizers=["other/one", FINALIZER])
     assert harness.end().gone
@@ -191,7 +191,7 @@ def test_finalizers_of_others_stay(harness: Harness) -> None:
     assert pod["metadata"]["finalizers"] == ["other/one"]
 
 
-def test_a_pod_that_is_being_deleted_by_someone_else_is_not_gone_yet(harness: Harness) -> None:
+def test_a_pod_that_is_being_deleted_by_others_is_not_gone_yet(harness: Harness) -> None:
     harness.has_pod("Running")
     harness.takes()
     pod = harness.cluster.store.get(NAME)
@@ -206,7 +206,7 @@ def test_a_pod_that_is_being_deleted_by_someone_else_is_not_gone_yet(harness: Ha
     ("code", "own", "fails"),
     [(0, 0, False), (7, 7, False), (125, 125, False), (125, None, True), (None, None, False), (137, None, False)],
 )
-def test_only_the_clients_own_code_speaks_of_the_cluster(
+def test_only_the_clients_own_exit_code_concerns_the_cluster(
     harness: Harness, code: int | None, own: int | None, fails: bool
 ) -> None:
     harness.has_pod("Failed")
@@ -224,7 +224,7 @@ def test_a_command_whose_pod_was_deleted_by_others_is_not_blamed(harness: Harnes
     assert ending.failure(harness.run(), 143) is None
 
 
-def test_only_what_the_cluster_knows_as_running_is_reported_so(harness: Harness) -> None:
+def test_only_pods_that_the_cluster_reports_as_running_count_as_running(harness: Harness) -> None:
     assert not ending.runs(harness.run())
     harness.has_pod("Running")
     assert ending.runs(harness.run())

@@ -1,4 +1,4 @@
-"""What the status of a pod proves, in the shapes that the Kubernetes documentation gives."""
+"""What the status of a pod proves, in the shapes given by the Kubernetes documentation."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_only_a_report_of_its_node_proves_that_a_pod_is_over(found: dict[str, An
         (pod("Running", RUNNING), "is Running, and its node has not yet reported its end"),
     ],
 )
-def test_what_is_not_proven_says_why(found: dict[str, Any], text: str) -> None:
+def test_an_unproven_end_gives_the_reason(found: dict[str, Any], text: str) -> None:
     assert text in unproven(found)
     assert "node-1" in unproven(found)
 
@@ -100,7 +100,7 @@ def test_the_exit_code_is_the_containers() -> None:
         (pod("Failed", FORGOTTEN), True, "ContainerStatusUnknown"),
     ],
 )
-def test_who_is_the_cause_of_an_end(found: dict[str, Any], of_cluster: bool, text: str) -> None:
+def test_the_cause_of_an_end_is_attributed(found: dict[str, Any], of_cluster: bool, text: str) -> None:
     end = ended(found)
     assert end is not None
     assert (end.of_cluster, end.text) == (of_cluster, text)
@@ -122,14 +122,14 @@ def test_a_cluster_that_ends_a_pod_is_recognized(found: dict[str, Any], text: st
     assert disturbed(found) == text
 
 
-def test_reasons_that_do_not_pass_are_told_from_those_that_do() -> None:
+def test_permanent_and_temporary_reasons_are_distinguished() -> None:
     assert cannot_start(pod("Pending", {"waiting": {"reason": "ImagePullBackOff", "message": "m"}})) is not None
     assert cannot_start(pod("Pending", {"waiting": {"reason": "ErrImagePull"}})) is None
     assert cannot_start(pod("Pending", CREATING)) is None
     assert cannot_start(pod("Pending", node="")) is None
 
 
-def test_a_pod_that_no_node_takes_is_recognized() -> None:
+def test_a_pod_that_no_node_accepts_is_recognized() -> None:
     refused = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
     assert unschedulable(pod("Pending", None, refused, node="")) == "Unschedulable: 0/3 nodes"
     assert unschedulable(pod("Pending", None, {**refused, "status": "True"})) is None

@@ -1,4 +1,4 @@
-"""Work that a runner hands to the process of a session, whatever it contains."""
+"""Work that a runner passes to the process of a session, whatever it contains."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Work(Struct):
     ["", "x" * 300_000, "ä" * 99_000, "x" + "ä" * 99_999, "日本" * 60_000, "🐝" * 50_000, "a\udcff\nb", '"\\\x7f'],
     ids=["empty", "long", "two bytes", "odd border", "three bytes", "four bytes", "no UTF-8", "escapes"],
 )
-def test_work_arrives_as_it_was_and_fits_into_variables(value: str) -> None:
+def test_work_arrives_unchanged_and_fits_into_variables(value: str) -> None:
     work = Work(env={"A": value})
     variables = in_variables(work)
     assert all(len(f"{name}={text}".encode()) < MOST_BYTES for name, text in variables.items())

@@ -16,7 +16,7 @@ from swarm_shared.runners.slurm.jobs import Slurm
 
 
 class LostController(Slurm):
-    """Has no record of the job, and then does not answer any more."""
+    """Has no record of the job, and then stops responding."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -28,10 +28,10 @@ class LostController(Slurm):
 
 
 class Over(Exception):
-    """The time that the test watches is over."""
+    """The time during which the test watches is over."""
 
 
-def test_a_controller_that_stops_answering_is_asked_as_rarely_as_before(
+def test_a_controller_that_stops_responding_is_asked_as_rarely_as_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0

@@ -1,4 +1,4 @@
-"""What counts as proof that a job is gone, with answers that were recorded from Slurm 22.05."""
+"""What counts as proof that a job is gone, with responses recorded from Slurm 22.05."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ACTIVE = (
 
 
 class Recorded:
-    """A cluster that answers as its fields say."""
+    """A cluster that responds as its fields say."""
 
     def __init__(self) -> None:
         self.state: str | None = "COMPLETED"  # None: no record
@@ -101,7 +101,7 @@ def judged(folder: JobFolder, cluster: Recorded, code: int | None) -> str | None
 
 
 @pytest.mark.parametrize("state", sorted(OVER))
-def test_a_job_that_is_over_on_a_node_that_answers_is_gone(folder: JobFolder, cluster: Recorded, state: str) -> None:
+def test_a_completed_job_on_a_node_that_responds_is_gone(folder: JobFolder, cluster: Recorded, state: str) -> None:
     cluster.state = state
     assert ended(folder, cluster).gone
     assert not folder.path.exists()
@@ -109,7 +109,7 @@ def test_a_job_that_is_over_on_a_node_that_answers_is_gone(folder: JobFolder, cl
 
 @pytest.mark.parametrize("state", sorted(OVER))
 @pytest.mark.parametrize("node", ["DOWN*", "DOWN", "IDLE*", "ALLOCATED*+DRAIN", "MIXED+NOT_RESPONDING", "UNKNOWN", ""])
-def test_a_job_on_a_node_that_does_not_answer_is_unknown(
+def test_a_job_on_a_node_that_does_not_respond_is_unknown(
     folder: JobFolder, cluster: Recorded, state: str, node: str
 ) -> None:
     cluster.state, cluster.node = state, node
@@ -120,12 +120,12 @@ def test_a_job_on_a_node_that_does_not_answer_is_unknown(
 
 
 @pytest.mark.parametrize("state", ["IDLE", "MIXED", "ALLOCATED", "IDLE+DRAIN", "MIXED+DRAIN", "ALLOCATED+CLOUD"])
-def test_drained_nodes_answer(state: str) -> None:
+def test_drained_nodes_count_as_responding(state: str) -> None:
     assert is_up(state)
 
 
 @pytest.mark.parametrize("state", [*ACTIVE, "", "NEWER_THAN_THIS"])
-def test_a_job_that_is_not_over_is_not_gone_and_is_cancelled_by_its_name(
+def test_an_unfinished_job_is_not_gone_and_is_cancelled_by_its_name(
     folder: JobFolder, cluster: Recorded, state: str
 ) -> None:
     cluster.state = state
@@ -134,7 +134,7 @@ def test_a_job_that_is_not_over_is_not_gone_and_is_cancelled_by_its_name(
     assert cluster.cancelled == ([] if state == "COMPLETING" else [f"--name={NAME}"])
 
 
-def test_a_job_whose_lock_is_held_is_not_gone_whatever_slurm_says(folder: JobFolder, cluster: Recorded) -> None:
+def test_a_job_whose_lock_is_held_is_not_gone_whatever_slurm_reports(folder: JobFolder, cluster: Recorded) -> None:
     with (folder.path / "lock").open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert "hold its lock" in ended(folder, cluster).text
@@ -143,7 +143,7 @@ def test_a_job_whose_lock_is_held_is_not_gone_whatever_slurm_says(folder: JobFol
     assert ended(folder, cluster).gone
 
 
-def test_a_job_that_says_that_nothing_is_left_is_gone_without_slurm(folder: JobFolder, cluster: Recorded) -> None:
+def test_a_job_that_reports_that_nothing_is_left_is_gone_without_slurm(folder: JobFolder, cluster: Recorded) -> None:
     cluster.silent = True
     (folder.path / "code").write_text("0\n")
     assert ended(folder, cluster).gone
@@ -155,7 +155,7 @@ def test_a_job_whose_node_is_unknown_is_unknown(folder: JobFolder, cluster: Reco
     assert (answer.gone, answer.healthy) == (False, True)
 
 
-def test_a_job_that_waits_is_withdrawn_even_without_slurm(tmp_path: Path, cluster: Recorded) -> None:
+def test_a_waiting_job_is_withdrawn_even_without_slurm(tmp_path: Path, cluster: Recorded) -> None:
     (tmp_path / MARKER).touch()
     folder = JobFolder(tmp_path, NAME)
     folder.make({"lock": b""})
@@ -166,7 +166,7 @@ def test_a_job_that_waits_is_withdrawn_even_without_slurm(tmp_path: Path, cluste
 def test_a_job_that_was_never_submitted_is_gone(tmp_path: Path, cluster: Recorded) -> None:
     (tmp_path / MARKER).touch()
     assert ended(JobFolder(tmp_path, NAME), cluster).gone
-    (tmp_path / NAME).mkdir()  # its client was killed while it made the files
+    (tmp_path / NAME).mkdir()  # its client was killed while it created the files
     assert ended(JobFolder(tmp_path, NAME), cluster).gone
 
 
@@ -175,14 +175,14 @@ def test_a_folder_that_is_not_mounted_proves_nothing(tmp_path: Path, cluster: Re
     assert "is not mounted" in ended(JobFolder(tmp_path / "none", NAME), cluster).text
 
 
-def test_without_an_answer_nothing_is_known(folder: JobFolder, cluster: Recorded) -> None:
+def test_without_a_response_nothing_is_known(folder: JobFolder, cluster: Recorded) -> None:
     cluster.silent = True
     answer = ended(folder, cluster)
     assert (answer.gone, answer.healthy) == (False, False)
     assert "Unable to contact" in answer.text
 
 
-def test_a_job_without_a_record_is_gone_on_the_cluster_that_ran_it_only(folder: JobFolder, cluster: Recorded) -> None:
+def test_a_job_without_a_record_is_gone_only_on_the_cluster_that_ran_it(folder: JobFolder, cluster: Recorded) -> None:
     cluster.state, cluster.cluster = None, "other"
     assert "another cluster" in ended(folder, cluster).text
     cluster.cluster, cluster.node = "t", "DOWN*"
@@ -191,7 +191,7 @@ def test_a_job_without_a_record_is_gone_on_the_cluster_that_ran_it_only(folder: 
     assert ended(folder, cluster).gone
 
 
-def test_a_number_that_belongs_to_another_job_by_now_is_no_record(folder: JobFolder, cluster: Recorded) -> None:
+def test_a_job_id_that_was_reused_by_another_job_is_no_record(folder: JobFolder, cluster: Recorded) -> None:
     cluster.name, cluster.state = "of-another-user", "RUNNING"
     assert ended(folder, cluster).gone
     assert cluster.cancelled == []
@@ -201,9 +201,7 @@ def test_a_number_that_belongs_to_another_job_by_now_is_no_record(folder: JobFol
 
 
 @pytest.mark.parametrize("code", [0, 1, 7, 70, 137])
-def test_an_exit_code_is_the_commands_own_where_its_job_wrote_it(
-    folder: JobFolder, cluster: Recorded, code: int
-) -> None:
+def test_an_exit_code_is_the_commands_own_if_its_job_wrote_it(folder: JobFolder, cluster: Recorded, code: int) -> None:
     cluster.state = "COMPLETED" if code == 0 else "FAILED"
     (folder.path / "code").write_text(f"{code}\n")
     assert judged(folder, cluster, code) is None
@@ -211,13 +209,13 @@ def test_an_exit_code_is_the_commands_own_where_its_job_wrote_it(
     assert judged(folder, cluster, code) is None
 
 
-def test_success_without_a_written_code_is_none(folder: JobFolder, cluster: Recorded) -> None:
+def test_success_without_a_written_code_is_not_success(folder: JobFolder, cluster: Recorded) -> None:
     assert judged(folder, cluster, 0) is not None
 
 
 @pytest.mark.parametrize("state", ["CANCELLED", "NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "REVOKED"])
 @pytest.mark.parametrize("written", [True, False])
-def test_what_the_cluster_ended_is_not_the_commands_fault(
+def test_a_job_ended_by_the_cluster_is_not_the_commands_fault(
     folder: JobFolder, cluster: Recorded, state: str, written: bool
 ) -> None:
     cluster.state = state
@@ -227,12 +225,12 @@ def test_what_the_cluster_ended_is_not_the_commands_fault(
 
 
 @pytest.mark.parametrize("state", ["TIMEOUT", "OUT_OF_MEMORY", "DEADLINE"])
-def test_a_limit_of_the_job_is_the_commands_own(folder: JobFolder, cluster: Recorded, state: str) -> None:
+def test_a_limit_of_the_job_is_the_commands_own_fault(folder: JobFolder, cluster: Recorded, state: str) -> None:
     cluster.state = state
     assert judged(folder, cluster, 124) is None
 
 
-def test_what_the_node_lacks_is_shown(folder: JobFolder, cluster: Recorded) -> None:
+def test_missing_parts_of_the_node_are_shown(folder: JobFolder, cluster: Recorded) -> None:
     (folder.path / "refused").write_text("the program unshare was not found (node n1)\n")
     assert judged(folder, cluster, 70) == "the program unshare was not found (node n1)"
 
@@ -244,7 +242,7 @@ def test_a_killed_client_says_nothing_about_slurm(folder: JobFolder, cluster: Re
 @pytest.mark.parametrize(
     ("state", "running"), [("RUNNING", True), ("COMPLETING", True), ("NODE_FAIL", False), (None, False)]
 )
-def test_only_what_slurm_reports_counts_as_running(
+def test_only_jobs_that_slurm_reports_as_running_count_as_running(
     folder: JobFolder, cluster: Recorded, state: str | None, running: bool
 ) -> None:
     cluster.state = state
@@ -253,7 +251,7 @@ def test_only_what_slurm_reports_counts_as_running(
     assert not runs(run_of(folder), Slurm(cluster))
 
 
-def test_a_program_that_is_missing_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_program_is_not_a_response(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(Silent, match="scontrol cannot be started"):
         Slurm().cluster()

@@ -57,13 +57,15 @@ def ran(start: Start, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(start.argv, env=dict(start.env), input=stdin, capture_output=True, check=False, timeout=30)
 
 
-def test_a_cluster_that_works_is_usable_and_nothing_is_left(cluster: ScriptedCluster, grounds: Grounds) -> None:
-    # Its jobs have no pid namespace, which is found out.
+def test_a_working_cluster_is_usable_and_the_trial_leaves_nothing_behind(
+    cluster: ScriptedCluster, grounds: Grounds
+) -> None:
+    # Its jobs have no pid namespace, and the trial finds that out.
     assert "a job failed: it has no pid namespace" in refusal(grounds)
     assert [path.name for path in (grounds.state_dir / "slurm").iterdir()] == ["swarm-runs"]
 
 
-def test_output_input_and_exit_code_are_the_commands(cluster: ScriptedCluster, grounds: Grounds) -> None:
+def test_output_input_and_exit_code_are_those_of_the_command(cluster: ScriptedCluster, grounds: Grounds) -> None:
     start = started(
         grounds, 'cat; echo "$A"; echo wrong >&2; pwd; exit 7', {"A": 'x\'y\n"z"', "PATH": os.environ["PATH"]}
     )
@@ -79,7 +81,7 @@ def test_output_input_and_exit_code_are_the_commands(cluster: ScriptedCluster, g
     assert not JobFolder.of(start.run)[1].path.exists()
 
 
-def test_options_are_those_of_sbatch(cluster: ScriptedCluster, grounds: Grounds) -> None:
+def test_options_are_passed_to_sbatch(cluster: ScriptedCluster, grounds: Grounds) -> None:
     start = started(grounds, "true", partition="p", cpus=2, memory=2**30, gpus=1, minutes=90, args=("--nice=5",))
     ran(start)
     assert start.run is not None
@@ -89,7 +91,9 @@ def test_options_are_those_of_sbatch(cluster: ScriptedCluster, grounds: Grounds)
     assert {"--no-requeue", f"--job-name={start.run.name}"} <= {*cluster.words}
 
 
-def test_no_value_is_in_a_command_line_and_files_are_the_users_only(cluster: ScriptedCluster, grounds: Grounds) -> None:
+def test_no_value_is_in_a_command_line_and_files_are_readable_only_by_the_user(
+    cluster: ScriptedCluster, grounds: Grounds
+) -> None:
     start = started(grounds, "exit 0", {"TOKEN": "hush"})
     ran(start)
     assert start.run is not None
@@ -106,7 +110,7 @@ def test_a_long_environment_fits(cluster: ScriptedCluster, grounds: Grounds) -> 
     assert ran(start).stdout == b"120000\n"
 
 
-def test_a_job_that_slurm_refuses_is_no_failure_of_the_command(cluster: ScriptedCluster, grounds: Grounds) -> None:
+def test_a_job_that_slurm_refuses_is_not_a_failure_of_the_command(cluster: ScriptedCluster, grounds: Grounds) -> None:
     cluster.does("refuses")
     start = started(grounds, "true")
     ended = ran(start)
@@ -116,7 +120,7 @@ def test_a_job_that_slurm_refuses_is_no_failure_of_the_command(cluster: Scripted
     assert end(start.run).gone
 
 
-def test_a_stop_withdraws_a_job_that_waits(cluster: ScriptedCluster, grounds: Grounds) -> None:
+def test_a_stop_withdraws_a_waiting_job(cluster: ScriptedCluster, grounds: Grounds) -> None:
     cluster.does("waits", "Resources")
     start = started(grounds, "true")
     assert start.run is not None
@@ -150,12 +154,12 @@ def test_a_missing_program_is_named(cluster: ScriptedCluster, grounds: Grounds, 
     assert f"the program {program} was not found; install" in refusal(grounds)
 
 
-def test_a_controller_that_does_not_answer_is_refused(cluster: ScriptedCluster, grounds: Grounds) -> None:
+def test_a_controller_that_does_not_respond_is_refused(cluster: ScriptedCluster, grounds: Grounds) -> None:
     cluster.does("silent")
     assert "does not answer: Unable to contact slurm controller; try: sinfo" in refusal(grounds)
 
 
-def test_what_sbatch_complains_of_is_shown(cluster: ScriptedCluster, grounds: Grounds) -> None:
+def test_an_error_of_sbatch_is_shown(cluster: ScriptedCluster, grounds: Grounds) -> None:
     cluster.does("refuses")
     assert "invalid partition specified: x" in refusal(grounds, partition="x")
 
@@ -195,7 +199,7 @@ def test_a_job_that_begins_and_does_not_end_is_refused(
     assert "a job began, but did not end within 1 s" in refusal(grounds)
 
 
-def test_a_folder_that_is_not_there_or_that_others_can_write_to_is_refused(
+def test_a_missing_folder_or_one_that_others_can_write_to_is_refused(
     cluster: ScriptedCluster, grounds: Grounds
 ) -> None:
     assert "cannot be used: its parent folder is not there" in refusal(grounds, folder="/nowhere/runs")

@@ -1,4 +1,4 @@
-"""`notify` and `quiet` in swarm.yaml: what is taken, what is refused, and that no address is ever shown."""
+"""`notify` and `quiet` in swarm.yaml: what is accepted, what is refused, and that no address is ever shown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def settings_of(folder: Path, text: str) -> Settings:
     return resolve({"db": folder / "tasks.db"}, {})
 
 
-def test_targets_are_read_also_where_yaml_takes_on_for_a_truth_value(tmp_path: Path) -> None:
+def test_targets_are_read_even_though_yaml_reads_the_key_on_as_true(tmp_path: Path) -> None:
     settings = settings_of(
         tmp_path,
         """
@@ -57,7 +57,7 @@ quiet: {from: 22:00, to: 07:30}
         ({"command": ""}, "command is not text"),
     ],
 )
-def test_what_cannot_work_is_refused_without_quoting_the_address(entry: object, said: str) -> None:
+def test_an_unusable_target_is_refused_without_quoting_the_address(entry: object, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         as_notify_targets([entry])
     assert said in caught.value.message
@@ -70,7 +70,7 @@ def test_the_same_address_twice_is_refused() -> None:
         as_notify_targets([{"url": "ntfy://x", "on": ["finished"]}, {"url": "ntfy://x", "on": ["hold"]}])
 
 
-def test_a_mistake_in_notify_is_one_of_the_reported_mistakes_of_the_file(tmp_path: Path) -> None:
+def test_an_error_in_notify_is_among_the_reported_errors_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         settings_of(tmp_path, "notify: [{url: x}]\nmax_retries: many\nquiet: nights\n")
     assert "notify, entry 1: url has no scheme" in caught.value.message
@@ -87,20 +87,20 @@ def test_a_mistake_in_notify_is_one_of_the_reported_mistakes_of_the_file(tmp_pat
         ({"command": f"./page --token {SECRET}"}, "command ./page"),
     ],
 )
-def test_a_target_is_shown_without_what_may_be_secret(entry: object, label: str) -> None:
+def test_a_target_is_shown_without_possible_secrets(entry: object, label: str) -> None:
     (target,) = as_notify_targets([entry])
     assert target.label == label
     assert SECRET not in target.key
 
 
-def test_an_unset_variable_is_named_and_a_set_one_is_filled_in() -> None:
+def test_an_unset_variable_is_named_and_a_set_one_is_expanded() -> None:
     (target,) = as_notify_targets([{"webhook": "https://${HOST}/x/${HOOK}"}])
     with pytest.raises(ConfigError, match="HOOK is not set"):
         target.filled({"HOST": "example.org", "HOOK": ""})
     assert target.filled({"HOST": "example.org", "HOOK": "a"}) == "https://example.org/x/a"
 
 
-def test_an_address_that_a_variable_makes_useless_is_not_quoted() -> None:
+def test_an_address_made_invalid_by_a_variable_is_not_quoted() -> None:
     (target,) = as_notify_targets([{"webhook": "${HOOK}"}])
     with pytest.raises(ConfigError) as caught:
         target.filled({"HOOK": SECRET})
@@ -111,7 +111,7 @@ def test_an_address_that_a_variable_makes_useless_is_not_quoted() -> None:
 @pytest.mark.parametrize(
     "raw", [{"from": "22:00"}, {"from": "25:00", "to": "7:00"}, {"from": "7:00", "to": "7:00"}, {"from": 1.5, "to": 1}]
 )
-def test_quiet_hours_that_make_no_sense_are_refused(raw: object) -> None:
+def test_invalid_quiet_hours_are_refused(raw: object) -> None:
     with pytest.raises(ConfigError):
         as_quiet_hours(raw)
 
@@ -129,5 +129,5 @@ def local_ms(hour: int, minute: int, second: int = 0) -> int:
         (local_ms(7, 0), None),
     ],
 )
-def test_quiet_hours_over_midnight_end_in_the_morning(now: int, end: int | None) -> None:
+def test_quiet_hours_across_midnight_end_in_the_morning(now: int, end: int | None) -> None:
     assert as_quiet_hours({"from": "22:00", "to": "07:00"}).end_after(now) == end

@@ -39,7 +39,7 @@ def test_every_setting_can_be_an_option_that_shows_default_and_variable(name: st
 
 
 @pytest.mark.parametrize(("written", "meant"), [("app", "state/app"), ("../app", "app"), ("/srv/app", "/srv/app")])
-def test_the_project_root_of_a_file_counts_from_its_folder(
+def test_the_project_root_of_a_file_is_relative_to_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, meant: str
 ) -> None:
     (tmp_path / "state").mkdir()
@@ -52,21 +52,21 @@ def test_the_project_root_of_a_file_counts_from_its_folder(
     assert resolve(flags, {"SWARM_PROJECT_ROOT": "here"}).project_root == tmp_path / "elsewhere" / "here"
 
 
-def test_a_number_is_checked_and_spelled_as_asked() -> None:
+def test_a_number_is_checked_and_kept_as_written() -> None:
     option = setting("workers", "-n", "--workers", default=3)
     found = given(option, words=("-n", "4"))
     assert found["workers"] == 4
     assert "default: 3; SWARM_WORKERS" in " ".join(found["--help"].split())
 
 
-def test_a_switch_is_off_only_when_it_says_so() -> None:
+def test_a_switch_is_off_only_if_it_says_so() -> None:
     assert given(setting("validation", "--no-validation"), words=("--no-validation",))["validation"] is False
     assert given(setting("validation", "--no-validation"))["validation"] is None
     assert given(setting("dashboard", "--dashboard"), words=("--no-dashboard",))["dashboard"] is False
 
 
 @pytest.mark.parametrize("name", ["checks", "no_such"])
-def test_what_is_no_flag_cannot_be_one(name: str) -> None:
+def test_a_setting_that_is_no_flag_cannot_be_one(name: str) -> None:
     with pytest.raises(KeyError):
         setting(name)
 
@@ -81,7 +81,7 @@ def test_what_is_no_flag_cannot_be_one(name: str) -> None:
         ({"task": ""}, 'task_claimed task=""'),
     ],
 )
-def test_an_event_is_one_line_whatever_its_facts_hold(facts: dict[str, Any], line: str) -> None:
+def test_an_event_is_one_line_whatever_its_fields_contain(facts: dict[str, Any], line: str) -> None:
     assert logs.line("task_claimed", **facts) == line
 
 

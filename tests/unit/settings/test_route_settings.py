@@ -1,4 +1,4 @@
-"""`routes`, `budget` and `prices` of swarm.yaml: what is read, and what is refused with the key that is wrong."""
+"""`routes`, `budget` and `prices` of swarm.yaml: what is read, and what is refused with the invalid key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from swarm_shared.settings.budget_settings import as_budget, as_prices
 from swarm_shared.settings.route_settings import as_routes
 
 
-def test_routes_are_read_in_their_order_with_names_for_those_that_have_none() -> None:
+def test_routes_are_read_in_order_and_unnamed_ones_get_names() -> None:
     routes = as_routes(
         {
             "builder": [
@@ -52,7 +52,7 @@ def test_routes_are_read_in_their_order_with_names_for_those_that_have_none() ->
         ),
     ],
 )
-def test_wrong_routes_are_refused_by_the_key_that_is_wrong(raw: object, text: str) -> None:
+def test_invalid_routes_are_refused_with_the_key(raw: object, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         as_routes(raw)
     assert text in caught.value.message
@@ -87,13 +87,13 @@ def test_a_budget_is_read_by_scope_and_unit() -> None:
         ({"hard": "yes"}, "budget.hard"),
     ],
 )
-def test_a_wrong_budget_is_refused_by_the_key_that_is_wrong(raw: object, text: str) -> None:
+def test_an_invalid_budget_is_refused_with_the_key(raw: object, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         as_budget(raw)
     assert text in caught.value.message
 
 
-def test_prices_are_for_a_million_tokens_and_found_with_or_without_the_provider() -> None:
+def test_prices_are_per_million_tokens_and_found_with_or_without_the_provider() -> None:
     prices = as_prices({"m": {"input": 3, "cached": 0.3, "output": 15}, "n": {"input": 1, "output": 2}})
     assert prices["n"] == Price(input=1, cached=1, output=2)
     price = price_of(prices, "provider/m")

@@ -1,4 +1,4 @@
-"""What `runners` in swarm.yaml may say, and how it is refused."""
+"""What `runners` in swarm.yaml may contain, and how errors are refused."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_everything_has_a_default() -> None:
         ({"podman": {"volumes": []}}, "runners.podman.volumes: is unknown"),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(raw: object, text: str) -> None:
+def test_invalid_options_are_refused_by_name(raw: object, text: str) -> None:
     with pytest.raises(ConfigError, match=text.replace(".", r"\.").replace("*", r"\*")):
         as_runners(raw)
 

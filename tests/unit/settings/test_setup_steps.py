@@ -1,4 +1,4 @@
-"""`setup` in swarm.yaml: commands as ever, or with what they depend on."""
+"""`setup` in swarm.yaml: plain commands, or commands with what they depend on."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def test_commands_and_mappings_are_read(raw: Any, expected: tuple[SetupStep, ...
         "setup: {run: make, keep: [target]}",
     ],
 )
-def test_anything_else_is_refused_with_the_form_that_is_expected(tmp_path: Path, text: str) -> None:
+def test_anything_else_is_refused_with_the_expected_form(tmp_path: Path, text: str) -> None:
     (tmp_path / "swarm.yaml").write_text(text + "\n")
     with pytest.raises(ConfigError) as refused:
         resolve({"db": tmp_path / "tasks.db"}, {})
     assert "{run: COMMAND" in refused.value.message
 
 
-def test_a_step_is_done_while_its_inputs_and_what_it_made_are_there(tmp_path: Path) -> None:
+def test_a_step_counts_as_done_while_its_inputs_are_unchanged_and_its_outputs_exist(tmp_path: Path) -> None:
     lock = tmp_path / "package-lock.json"
     lock.write_text("1")
     done = NPM.digest(tmp_path)

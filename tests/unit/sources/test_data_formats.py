@@ -1,4 +1,4 @@
-"""What JSON, YAML and CSV plans mean: order, phases, criteria, states, and what is left out."""
+"""The meaning of JSON, YAML and CSV plans: order, phases, criteria, states, and what is left out."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_task_master_reports_other_tags_and_unknown_keys() -> None:
     assert 'the tag "later" with 1 task: --tag chooses one' in found
 
 
-def test_a_tag_of_task_master_is_chosen_and_an_unknown_one_is_an_error() -> None:
+def test_a_tag_of_task_master_can_be_selected_and_an_unknown_one_is_an_error() -> None:
     assert [task.name for task in read("task-master", options=Options(tag="later")).tasks] == ["Elsewhere"]
     (problem,) = read("task-master", options=Options(tag="latter")).errors
     assert '"master", "later"' in problem.advice
@@ -74,7 +74,7 @@ def test_the_priority_of_a_ralph_story_is_its_order() -> None:
     assert 'the key "verificationCommands" of 1 file' in reasons(read("ralph"))
 
 
-def test_beads_link_by_what_blocks_and_epics_are_phases() -> None:
+def test_beads_are_linked_by_blocks_and_epics_are_phases() -> None:
     found = tasks("beads")
     assert found["bd-k3"].dependencies == ("bd-k1", "bd-e1.1")
     assert found["bd-e1.1"].phase == "Sync"
@@ -86,7 +86,7 @@ def test_beads_link_by_what_blocks_and_epics_are_phases() -> None:
     assert tasks("beads as a list")["bd-2"].status is Status.HELD
 
 
-def test_beads_that_are_no_work_are_left_out_with_the_reason() -> None:
+def test_beads_that_are_not_work_are_left_out_with_the_reason() -> None:
     found = reasons(read("beads"))
     assert found == ["a link of bd-k3 to bd-zz: related", "deleted (a tombstone)", "a memory"]
 
@@ -102,7 +102,7 @@ STATUSES = {
 
 
 @pytest.mark.parametrize("plan_format", STATUSES)
-def test_what_is_blocked_elsewhere_is_held_and_an_unknown_status_is_a_warning(plan_format: str) -> None:
+def test_externally_blocked_items_are_held_and_an_unknown_status_is_a_warning(plan_format: str) -> None:
     suffix = {"csv": "csv", "backlog.md": "md"}.get(plan_format, "json")
     place = Place(file=f"a.{suffix}", path=f"a.{suffix}")
     held = read_plan(plan_format, place, (STATUSES[plan_format] % "Blocked").encode(), Options())
@@ -112,7 +112,7 @@ def test_what_is_blocked_elsewhere_is_held_and_an_unknown_status_is_a_warning(pl
     assert "melting" in unknown.warnings[0].message
 
 
-def test_keys_and_statuses_of_beads_that_are_not_known_are_reported() -> None:
+def test_unknown_keys_and_statuses_of_beads_are_reported() -> None:
     text = (
         '{"id":"bd-1","title":"A","issue_type":"task","status":"melting","close_reason":"","assignee":"ann"}\n'
         '{"id":"bd-2","title":"B","issue_type":"task","status":"open","assignee":"bea","metadata":{"a":1}}\n'
@@ -124,7 +124,7 @@ def test_keys_and_statuses_of_beads_that_are_not_known_are_reported() -> None:
     assert "melting" in warning.message
 
 
-def test_what_blocks_an_epic_blocks_its_children_and_no_child_waits_for_its_epic() -> None:
+def test_blockers_of_an_epic_block_its_children_and_no_child_waits_for_its_epic() -> None:
     text = """\
 {"id":"a","title":"A","issue_type":"task","status":"open"}
 {"id":"e","title":"E","issue_type":"epic","status":"open","dependencies":[{"depends_on_id":"a","type":"blocks"}]}
@@ -149,7 +149,7 @@ def test_every_line_of_a_task_of_backlog_md_is_accounted_for() -> None:
     assert lines == list(range(1, BACKLOG.count("\n") + 1))
 
 
-def test_the_files_of_a_backlog_are_one_plan_whose_ids_may_be_spelled_otherwise(tmp_path: Path) -> None:
+def test_the_files_of_a_backlog_are_one_plan_whose_ids_may_be_spelled_differently(tmp_path: Path) -> None:
     folder = tmp_path / "backlog" / "tasks"
     folder.mkdir(parents=True)
     texts = [BACKLOG, BACKLOG_SUB_TASK, BACKLOG_SUB_TASK.replace("task-4.1", "BACK-9")]
@@ -191,7 +191,7 @@ def sprint(tmp_path: Path) -> Plan:
     return read_plan("bmad", place, BMAD.encode(), Options())
 
 
-def test_stories_of_bmad_that_have_a_file_are_tasks_in_the_order_of_their_epic(sprint: Plan) -> None:
+def test_stories_of_bmad_with_a_file_are_tasks_in_the_order_of_their_epic(sprint: Plan) -> None:
     first, second = sprint.tasks
     assert (first.id, first.name, first.status) == ("1-1-user-authentication", "Sign in", Status.COMPLETED)
     assert (second.name, second.phase) == ("Roles and rights", "Epic 1")
@@ -210,7 +210,7 @@ def test_a_story_of_bmad_can_be_ticked_in_the_file_of_states(sprint: Plan) -> No
     assert tick("bmad", BMAD, source.key) == BMAD.replace("roles: ready-for-dev", "roles: done")
 
 
-def test_what_bmad_holds_beside_stories_is_left_out_with_the_reason(sprint: Plan) -> None:
+def test_other_contents_of_bmad_are_left_out_with_the_reason(sprint: Plan) -> None:
     found = {(entry.line, entry.detail) for entry in sprint.left_out()}
     assert {(10, "a story without a file"), (11, "a retrospective")} <= found
     states = [entry for entry in sprint.entries if entry.file == "sprint-status.yaml"]
@@ -219,7 +219,7 @@ def test_what_bmad_holds_beside_stories_is_left_out_with_the_reason(sprint: Plan
     assert ("1-2-roles.md", "Dev Agent Record: a record of work") in {(e.file, e.detail) for e in sprint.left_out()}
 
 
-def test_a_story_of_bmad_that_is_too_large_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_oversized_story_of_bmad_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bmad, "MAX_STORY_BYTES", 100)
     (tmp_path / "1-1-fits.md").write_text("# Fits\n" + "x" * 93)
     (tmp_path / "1-2-large.md").write_text("# Large\n" + "x" * 93)
@@ -243,7 +243,7 @@ def test_github_issues_have_criteria_dependencies_and_the_name_of_their_author()
     assert tasks("github in a line")["GH-2"].dependencies == ("GH-1",)
 
 
-def test_columns_of_a_table_are_known_by_their_usual_names() -> None:
+def test_columns_of_a_table_are_recognized_by_their_usual_names() -> None:
     found = tasks("csv")
     assert found["A-1"].description == "Two\nlines"
     assert (found["A-1"].status, found["A-1"].priority) == (Status.COMPLETED, 1)
@@ -272,7 +272,7 @@ def test_a_plan_in_json_is_recognized_on_one_line_and_on_many(name: str, indent:
 
 
 @pytest.mark.parametrize("indent", [None, 2])
-def test_a_task_file_in_json_is_never_taken_for_a_plan(indent: int | None) -> None:
+def test_a_task_file_in_json_is_never_mistaken_for_a_plan(indent: int | None) -> None:
     task = {"id": "a", "title": "A", "issue_type": "task", "number": 1, "state": "open", "userStories": []}
     text = json.dumps({"tasks": [task]}, indent=indent)
     assert recognize(Place(file="tasks.json", path="tasks.json"), text.encode()) is None

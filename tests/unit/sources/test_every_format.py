@@ -1,4 +1,4 @@
-"""What holds for the plans of every tool: recognized, every line accounted for, ticked, and the same after convert."""
+"""Rules for the plans of every tool: recognized, every line accounted for, ticked, and the same after convert."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_the_converted_plan_reads_as_the_same_tasks(sample: Sample) -> None:
     assert [replace(task, line=0) for task in found] == [replace(task, line=0) for task in plan.tasks]
 
 
-def test_what_depends_on_each_other_has_no_circle(sample: Sample) -> None:
+def test_dependencies_have_no_cycle(sample: Sample) -> None:
     assert not find_cycles({task.id: task.dependencies for task in read(sample).tasks})
 
 
@@ -135,7 +135,7 @@ def test_a_file_that_is_not_utf8_is_an_error_with_its_place(plan_format: str, da
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_hostile_text_gives_tasks_that_a_task_file_may_hold(sample: Sample, kind: str) -> None:
+def test_hostile_text_gives_tasks_that_are_valid_in_a_task_file(sample: Sample, kind: str) -> None:
     words = [word for task in read(sample).tasks for word in task.name.split() if word.isalpha()]
     word = words[-1] if words else "Shop"
     text = HOSTILE[kind] if sample.plan_format in BY_LINE else json.dumps(HOSTILE[kind])[1:-1]

@@ -34,7 +34,7 @@ def test_the_same_plan_has_the_same_ids(text: str) -> None:
     assert settle(before, queue(*before)) == before
 
 
-def test_an_inserted_item_takes_no_id_of_those_that_it_renumbers() -> None:
+def test_an_inserted_item_takes_no_id_from_those_that_it_renumbers() -> None:
     before = specs("kiro", KIRO)
     after = "- [ ] 1. Storage\n- [ ] 2. Index\n- [ ] 3. Cache layer\n- [ ] 4. Documentation\n"
     found = settle(specs("kiro", after), queue(*before))
@@ -54,20 +54,20 @@ def test_an_item_that_moved_below_another_heading_keeps_its_id() -> None:
     assert ids(found) == {"Sweep": "sweep", "Paint the door": "paint-the-door"}
 
 
-def test_another_text_at_the_same_number_is_a_new_task() -> None:
+def test_a_different_text_at_the_same_number_is_a_new_task() -> None:
     before = specs("kiro", KIRO)
     found = settle(specs("kiro", KIRO.replace("Cache layer", "Publish to the store")), queue(*before))
     assert ids(found)["Publish to the store"] == "p.2"
 
 
-def test_the_same_ids_of_another_plan_are_other_tasks() -> None:
+def test_the_same_ids_of_another_plan_are_different_tasks() -> None:
     before = specs("spec-kit", "- [ ] T001 One\n", "specs/001-a/tasks.md")
     found = settle(specs("spec-kit", "- [ ] T001 Uno\n- [ ] T002 Dos\n", "specs/002-b/tasks.md"), queue(*before))
     assert ids(found) == {"Uno": "002-b.T001", "Dos": "T002"}
     assert found[1].dependencies == ("002-b.T001",)
 
 
-def test_a_prefix_that_an_earlier_import_gave_stays() -> None:
+def test_a_prefix_from_an_earlier_import_is_kept() -> None:
     before = specs("spec-kit", "- [ ] T001 One\n")
     known = {"p.T001": Known(name="One", source=before[0].source)}
     assert ids(settle(before, known)) == {"One": "p.T001"}
@@ -79,7 +79,7 @@ def test_a_task_without_a_source_is_the_same_only_if_it_has_the_same_name() -> N
     assert settle([task], {"T001": Known(name="Mine", source=None)})[0].id == "p.T001"
 
 
-def test_tasks_without_a_source_are_left_as_they_are() -> None:
+def test_tasks_without_a_source_are_left_unchanged() -> None:
     task = TaskSpec(id="a", name="A")
     assert settle([task], {"a": Known(name="B", source=None)}) == [task]
 
@@ -108,7 +108,7 @@ def test_a_plan_whose_file_was_renamed_keeps_its_tasks() -> None:
     assert [spec.id for spec in settle(after, queue(*before))] == ["001-b.T001", "001-b.T002", "001-b.T003"]
 
 
-def test_another_plan_is_not_taken_for_one_that_is_gone() -> None:
+def test_another_plan_is_not_mistaken_for_a_missing_one() -> None:
     before = specs("spec-kit", SPEC, "specs/001-a/tasks.md")
     other = "## Setup\n- [ ] T001 Create the folders\n- [ ] T002 Paint\n- [ ] T003 Ship\n"
     found = settle(specs("spec-kit", other, "specs/002-b/tasks.md"), queue(*before), gone={"specs/001-a/tasks.md"})

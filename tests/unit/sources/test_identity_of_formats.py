@@ -1,4 +1,4 @@
-"""Importing a plan of any format again finds its tasks: after its file moved, and after its items were reordered."""
+"""A repeated import of a plan of any format finds its tasks, even after its file moved or its items were reordered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from swarm_shared.sources.identity import Known, settle
 from swarm_shared.sources.plans.plan import Options, Place
 from swarm_shared.sources.reading import read_plan
 
-# Each file is one task, or the stories are files beside the plan: see their own tests.
+# Each file is one task, or the stories are files next to the plan: see their own tests.
 WHOLE = {name: sample for name, sample in SAMPLES.items() if sample.plan_format not in ("backlog.md", "bmad")}
 # One list: pages of an API are several.
 RECORDS = {name: each for name, each in WHOLE.items() if each.text.startswith("[") and "][" not in each.text}

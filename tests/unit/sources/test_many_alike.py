@@ -1,4 +1,4 @@
-"""Plans with many items that are alike are read in a time that grows with their size, not with its square."""
+"""Plans with many similar items are read in linear time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from swarm_shared.sources.plans.keys import FreeIds
 from swarm_shared.text_import import Text, read_text, report
 
 LINES = 20_000
-WITHIN_CPU_S = 8.0  # it takes one; the square of it takes more than twenty
+WITHIN_CPU_S = 8.0  # it takes one; quadratic time takes more than twenty
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def test_a_free_id_is_the_base_or_has_the_first_free_number() -> None:
         ("openspec", "- [ ] a\n"),
     ],
 )
-def test_items_of_the_same_text(harness: QueueHarness, plan_format: str, line: str) -> None:
+def test_items_with_the_same_text(harness: QueueHarness, plan_format: str, line: str) -> None:
     with in_time():
         shown = report(harness.db, Text(text=line * LINES, plan_format=plan_format))
     assert shown["task_count"] == LINES

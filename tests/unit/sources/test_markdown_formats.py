@@ -1,4 +1,4 @@
-"""What the Markdown dialects mean: order, phases, criteria, files, states."""
+"""The meaning of the Markdown dialects: order, phases, criteria, files, states."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def needs(found: dict[str, TaskSpec], task_id: str) -> set[str]:
     return set(found[task_id].dependencies)
 
 
-def test_spec_kit_runs_a_phase_in_order_and_marked_tasks_beside_each_other() -> None:
+def test_spec_kit_runs_a_phase_in_order_and_marked_tasks_in_parallel() -> None:
     found = tasks("spec-kit")
     assert needs(found, "T002") == needs(found, "T003") == {"T001"}
     assert needs(found, "T005") == {"T004"}
@@ -38,7 +38,7 @@ def test_spec_kit_stories_wait_for_the_foundation_and_not_for_each_other() -> No
     assert needs(found, "documentation-updates-in-docs") == {"T014", "T018"}
 
 
-def test_what_waits_for_a_done_item_waits_for_the_open_ones_before_it() -> None:
+def test_an_item_that_waits_for_a_completed_one_waits_for_the_open_ones_before_it() -> None:
     setup = "## Setup\n- [ ] T001 a\n- [x] T002 b\n- [x] T003 c\n"
     found = tasks("spec-kit", f"{setup}## User Story 1\n- [ ] T004 [US1] d\n")
     assert needs(found, "T004") == {"T003", "T001"}
@@ -63,7 +63,7 @@ def test_spec_kit_understands_lists_and_ranges_of_ids() -> None:
     assert needs(tasks("spec-kit", text), "T004") == {"T001", "T002", "T003"}
 
 
-def test_many_tasks_beside_each_other_in_two_phases_do_not_link_each_to_each() -> None:
+def test_many_parallel_tasks_in_two_phases_are_not_linked_each_to_each() -> None:
     lines = [f"## Phase {n // 1000}: P\n" * (n % 1000 == 0) + f"- [ ] T{n:05d} [P] x\n" for n in range(3000)]
     found = tasks("spec-kit", "".join(lines))
     assert sum(len(task.dependencies) for task in found.values()) < 10_000
@@ -72,7 +72,7 @@ def test_many_tasks_beside_each_other_in_two_phases_do_not_link_each_to_each() -
     assert "T00500" in needs(found, "T00999")
 
 
-def test_kiro_sub_tasks_run_in_order_and_optional_ones_are_held_and_hold_up_none() -> None:
+def test_kiro_sub_tasks_run_in_order_and_optional_ones_are_held_without_blocking_others() -> None:
     found = tasks("kiro")
     assert needs(found, "2.1") == {"1"}
     assert needs(found, "2.2") == {"2.1"}
@@ -117,7 +117,7 @@ def test_a_checklist_implies_no_order_and_understands_short_forms() -> None:
     assert not found["settings"].dependencies
 
 
-def test_a_struck_out_item_is_cancelled() -> None:
+def test_a_struck_through_item_is_cancelled() -> None:
     found = tasks("checklist without headings")
     assert (found["four"].name, found["four"].status) == ("four", Status.CANCELLED)
     assert found["two"].acceptance_criteria == ("nested with a tab",)
@@ -130,13 +130,13 @@ def test_a_checklist_line_in_a_fence_or_comment_is_counted_as_left_out() -> None
     assert (lines.index("- [ ] T998 a sample") + 1, "a checklist line in a code fence") in left_out
 
 
-def test_a_fence_that_never_ends_is_a_warning_that_counts_what_it_hides() -> None:
+def test_an_unclosed_fence_is_a_warning_that_counts_the_hidden_lines() -> None:
     (warning,) = read("checklist", "- [ ] a\n\n```\n- [ ] b\n- [ ] c\n").warnings
     assert warning.line == 3
     assert "2 checklist lines" in warning.message
 
 
-def test_a_long_text_gives_a_short_name_and_is_kept_whole() -> None:
+def test_a_long_text_gives_a_short_name_and_is_kept_in_full() -> None:
     (task,) = tasks("checklist", "- [ ] " + "word " * 100 + "\n").values()
     assert len(task.name) < 170
     assert task.description.count("word") == 100

@@ -1,4 +1,4 @@
-"""Shapes of the files that Ralph loops keep and that trackers export: what each of them means."""
+"""The shapes of files that Ralph loops keep and that trackers export, and their meaning."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def reasons(plan: Plan) -> list[str]:
     return [entry.detail for entry in plan.left_out()]
 
 
-def test_stories_that_state_their_dependencies_wait_for_these_only() -> None:
+def test_stories_with_stated_dependencies_wait_only_for_these() -> None:
     found = tasks("ralph with dependencies")
     assert found["US-002"].dependencies == ("US-001",)
     assert found["US-003"].dependencies == ("US-001",)
     assert found["US-002.1"].dependencies == ("US-002",)
-    assert found["US-004"].dependencies == ("US-003",)  # it states nothing: in the order of the list
+    assert found["US-004"].dependencies == ("US-003",)  # it states none: in list order
     assert 'the key "completionNotes" of 1 story' in reasons(read("ralph with dependencies"))
     assert tasks("ralph as tasks")["review"].dependencies == ("split",)
 
 
-def test_a_story_without_a_title_is_named_by_its_description_and_checked_by_its_steps() -> None:
+def test_a_story_without_a_title_is_named_after_its_description_and_checked_by_its_steps() -> None:
     found = list(tasks("ralph with categories").values())
     assert [task.name for task in found] == ["A visitor can open the menu", "The menu has rounded corners"]
     assert found[0].acceptance_criteria == ("Open the page", "Press the button", "See three entries")
@@ -49,7 +49,7 @@ def test_a_story_without_a_title_is_named_by_its_description_and_checked_by_its_
     assert tasks("ralph as features")["F002"].name == "Encode bytes in src/encode.ts"
 
 
-def test_the_priority_of_a_story_may_be_a_word_and_its_status_too() -> None:
+def test_the_priority_and_the_status_of_a_story_may_be_words() -> None:
     found = tasks("ralph with statuses")
     assert (found["D-001"].priority, found["D-002"].priority) == (2, 4)
     assert (found["D-001"].status, found["D-002"].status) == (Status.COMPLETED, Status.NOT_STARTED)
@@ -58,7 +58,7 @@ def test_the_priority_of_a_story_may_be_a_word_and_its_status_too() -> None:
     assert 'the key "deliverables" of 1 story' in reasons(read("ralph with statuses"))
 
 
-def test_the_agent_sees_the_further_texts_of_a_story() -> None:
+def test_the_agent_sees_the_other_texts_of_a_story() -> None:
     text = """[{"id": "a", "title": "A", "summary": "The whole", "context": "Before", "notes": "After", "passes": false,
       "validationCommands": ["make test", "make lint"]}]"""
     (task,) = read("ralph", text).tasks
@@ -67,7 +67,7 @@ def test_the_agent_sees_the_further_texts_of_a_story() -> None:
     )
 
 
-def test_only_the_flag_says_that_a_story_passes() -> None:
+def test_only_the_flag_means_that_a_story_passes() -> None:
     text = '{"userStories": [{"id": "a", "title": "A", "passes": false, "status": "completed"}]}'
     (task,) = read("ralph", text).tasks
     assert task.status is Status.NOT_STARTED
@@ -86,7 +86,7 @@ def test_only_the_flag_says_that_a_story_passes() -> None:
         ("ralph with dependencies", "US-003", {"passes": True, "status": "completed"}),
     ],
 )
-def test_a_story_is_ticked_as_its_file_marks_stories(name: str, key: str, changed: dict[str, object]) -> None:
+def test_a_story_is_ticked_in_the_way_its_file_marks_stories(name: str, key: str, changed: dict[str, object]) -> None:
     text = SAMPLES[name].text
     source = next(task.source for task in read(name).tasks if task.source and task.source.key.startswith(key))
     assert source is not None
@@ -105,7 +105,7 @@ def _stories(document: object) -> list[dict[str, object]]:
     return document
 
 
-def test_json_that_holds_no_stories_is_no_plan_of_ralph() -> None:
+def test_json_without_stories_is_not_a_plan_of_ralph() -> None:
     for text in ('{"features": [{"name": "x"}]}', '{"tasks": [{"id": "a", "name": "A"}]}', '[{"name": "x"}]', "[1]"):
         assert recognize(Place(file="a.json", path="a.json"), text.encode()) is None
 
@@ -142,7 +142,7 @@ def test_labels_state_the_priority_of_an_issue_in_several_ways() -> None:
     assert tasks("github of the API")["GH-3"].dependencies == ("GH-2",)
 
 
-def test_boxes_that_the_author_of_an_issue_ticked_stay_in_its_text() -> None:
+def test_boxes_ticked_by_the_author_of_an_issue_stay_in_its_text() -> None:
     (task,) = tasks("github of one issue").values()
     assert task.acceptance_criteria == ("it stays", "a test")
     assert "- [X] I have searched the issues" in task.description
@@ -196,7 +196,7 @@ def test_a_table_of_linear_has_no_unknown_words() -> None:
     assert found["ENG-2"].phase == "M1"
 
 
-def test_a_table_of_a_board_has_its_columns_as_phases_or_states() -> None:
+def test_the_columns_of_a_board_become_phases_or_states() -> None:
     plan = read("csv of Trello")
     tiles, paint = plan.tasks
     assert (tiles.name, tiles.phase, tiles.status) == ("Order tiles", "North", Status.NOT_STARTED)
@@ -212,7 +212,7 @@ def test_a_table_of_a_board_has_its_columns_as_phases_or_states() -> None:
 @pytest.mark.parametrize(
     ("cell", "status"), [("TRUE", Status.COMPLETED), ("2026-03-06", Status.COMPLETED), ("no", None), ("50%", None)]
 )
-def test_a_column_of_completion_is_a_date_or_a_yes(cell: str, status: Status | None) -> None:
+def test_a_completion_column_is_a_date_or_a_yes(cell: str, status: Status | None) -> None:
     plan = read("csv", f"Title,Completed\nA,{cell}\n")
     assert plan.tasks[0].status is (status or Status.NOT_STARTED)
     assert [entry.text for entry in plan.left_out()] == (["50%"] if cell == "50%" else [])

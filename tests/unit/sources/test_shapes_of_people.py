@@ -1,4 +1,4 @@
-"""Shapes that plans have in people's repositories, beyond what the tools' own templates show."""
+"""Shapes that plans have in real repositories, beyond the templates of the tools."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def test_spec_kit_notes_are_read_to_the_end_of_their_paragraph() -> None:
     assert found["T003"].acceptance_criteria == ("Independent Test: sign in with a new account and see the name.",)
 
 
-def test_the_priority_of_a_story_may_be_in_brackets_alone() -> None:
+def test_the_priority_of_a_story_may_be_just_in_brackets() -> None:
     found = tasks("spec-kit", STORIES)
     assert [found[each].priority for each in ("T002", "T004", "T005")] == [2, 3, 4]
 
 
-def test_a_checklist_about_the_finished_plan_is_no_task() -> None:
+def test_a_checklist_about_the_finished_plan_is_not_a_task() -> None:
     found = tasks("spec-kit", STORIES)
     assert list(found) == ["T001", "T002", "T003", "T004", "T005"]
     assert found["T005"].acceptance_criteria == ("Everything is documented",)
@@ -100,7 +100,7 @@ def test_kiro_groups_may_be_written_at_the_level_of_their_sub_tasks() -> None:
     assert "_Requirements:_ 1.1" in found["1.2"].description
 
 
-def test_kiro_sub_tasks_marked_p_run_beside_others_of_their_group() -> None:
+def test_kiro_sub_tasks_marked_p_run_in_parallel_within_their_group() -> None:
     found = tasks("kiro", FLAT)
     assert found["1.1"].name == "Users in `db/users.sql`"
     assert found["1.1"].dependencies == found["1.2"].dependencies == ()
@@ -139,7 +139,7 @@ def test_a_bare_number_of_task_master_is_an_earlier_sibling_or_else_a_task() -> 
     assert found["12.4"].dependencies == ("12.1",)
 
 
-def test_completed_tasks_in_a_circle_do_not_make_a_plan_unusable() -> None:
+def test_completed_tasks_in_a_cycle_do_not_make_a_plan_unusable() -> None:
     line = '{"id": "b-%s", "title": "%s", "status": "%s", "issue_type": "task", "dependencies": [%s]}\n'
     link = '{"depends_on_id": "b-%s", "type": "blocks"}'
     text = line % (1, "one", "closed", link % 2) + line % (2, "two", "open", link % 1)
@@ -153,14 +153,14 @@ def test_completed_tasks_in_a_circle_do_not_make_a_plan_unusable() -> None:
     assert find_cycles({task.id: task.dependencies for task in plan.tasks})
 
 
-def test_front_matter_may_hold_what_yaml_wants_in_quotes() -> None:
+def test_front_matter_may_have_values_that_yaml_wants_quoted() -> None:
     text = "---\nid: BACK-3\ntitle: Export: CSV of @ann\nassignee:\n  - @ann\nlabels: [@home]\nstatus: To Do\n---\n"
     (task,) = read("backlog.md", text, "backlog/tasks/back-3.md").tasks
     assert (task.name, task.labels) == ("Export: CSV of @ann", ("@home",))
     assert tick("backlog.md", text, "BACK-3") == text.replace("To Do", "Done")
 
 
-def test_a_title_over_several_lines_is_one_task() -> None:
+def test_a_title_on_several_lines_is_one_task() -> None:
     text = "---\nid: BACK-3\ntitle: >-\n  Export of all\n  rows\nstatus: To Do\n---\n"
     plan = read("backlog.md", text, "backlog/tasks/back-3.md")
     assert [task.name for task in plan.tasks] == ["Export of all rows"]
@@ -168,14 +168,14 @@ def test_a_title_over_several_lines_is_one_task() -> None:
     assert [entry.lines for entry in plan.entries if entry.detail == "name of BACK-3"] == ["4-5"]
 
 
-def test_text_may_follow_the_end_of_front_matter_at_once() -> None:
+def test_text_may_directly_follow_the_end_of_front_matter() -> None:
     text = "---\nid: BACK-3\ntitle: Export\n---## Description\n\nRows\n"
     plan = read("backlog.md", text, "backlog/tasks/back-3.md")
     assert plan.tasks[0].description == "Rows"
     assert [entry.line for entry in plan.entries] == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_problem_in_front_matter_is_at_its_line_of_the_file() -> None:
+def test_a_problem_in_front_matter_is_reported_at_its_line_of_the_file() -> None:
     (problem,) = read("backlog.md", "---\nid: BACK-3\ntitle: [\n---\n", "backlog/tasks/back-3.md").errors
     assert problem.line in (3, 4)
     (problem,) = read("backlog.md", '---\nid: BACK-3\ntitle: "a" b\n---\n', "backlog/tasks/back-3.md").errors
@@ -208,7 +208,7 @@ def test_bmad_stories_may_have_names_of_another_kind(tmp_path: Path) -> None:
     assert tick("bmad", text, "se1-1-furigana") == text.replace("ready-for-dev", "done")
 
 
-def test_issues_as_the_api_gives_them() -> None:
+def test_issues_in_the_shape_of_the_api() -> None:
     text = """[
       {"number": 7, "title": "One", "state": "closed", "state_reason": "not_planned", "user": {"login": "ann"},
        "url": "https://api.github.com/repos/acme/shop/issues/7", "html_url": "https://github.com/acme/shop/issues/7"},
@@ -219,7 +219,7 @@ def test_issues_as_the_api_gives_them() -> None:
     assert "a pull request" in [entry.detail for entry in plan.left_out()]
 
 
-def test_issues_of_several_repositories_are_kept_apart() -> None:
+def test_issues_of_several_repositories_are_kept_distinct() -> None:
     issue = (
         '{"number": 7, "title": "In %s", "state": "OPEN", "url": "https://github.com/acme/%s/issues/7", "body": "%s"}'
     )
@@ -229,7 +229,7 @@ def test_issues_of_several_repositories_are_kept_apart() -> None:
     assert found["web.GH-7"].dependencies == ("web.GH-9",)
 
 
-def test_items_of_one_key_are_distinguished() -> None:
+def test_items_with_the_same_key_are_distinguished() -> None:
     text = '{"tasks": [{"id": 1, "title": "a", "testStrategy": ""}, {"id": 1, "title": "b"}]}'
     keys = [task.source.key for task in read("task-master", text, "tasks.json").tasks if task.source]
     assert len(set(keys)) == 2
@@ -248,7 +248,7 @@ def test_annotations_of_other_kiro_tools_are_recognized_elsewhere() -> None:
     assert recognize(place, b"- [ ] 1. a\n  - _Boundary: Cache_\n") == "kiro"
 
 
-def test_as_many_issues_as_a_limit_of_gh_are_a_warning() -> None:
+def test_a_number_of_issues_equal_to_the_limit_of_gh_is_a_warning() -> None:
     for count, warnings in ((29, 0), (30, 1), (1000, 1)):
         text = ", ".join(f'{{"number": {number}, "title": "x", "state": "OPEN"}}' for number in range(count))
         assert len(read("github", f"[{text}]", "issues.json").warnings) == warnings

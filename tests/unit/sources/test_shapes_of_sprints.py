@@ -1,4 +1,4 @@
-"""Shapes that sprints of BMAD have in people's repositories, beyond what the tool's own template shows."""
+"""Shapes that sprints of BMAD have in real repositories, beyond the tool's own template."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def sprint(root: Path, text: str, stories: dict[str, str], *, folder: str = "sto
     return read_plan("bmad", at, text.encode(), Options())
 
 
-def test_stories_may_be_in_a_folder_below_and_metadata_in_comments(tmp_path: Path) -> None:
+def test_stories_may_be_in_a_subfolder_and_metadata_in_comments(tmp_path: Path) -> None:
     names = ("1-1-set-up", "1-2a-accounts", "2-1-reports", "2-2-export")
     plan = sprint(tmp_path, COMMENTED, {f"{name}.md": OLDER_STORY for name in names})
     assert [task.id for task in plan.tasks] == list(names)

@@ -1,4 +1,4 @@
-"""Marking an item of a Markdown plan as done changes its box and nothing else, wherever the item is by now."""
+"""Marking an item of a Markdown plan as done changes its box and nothing else, wherever the item now is."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ def test_the_box_of_the_task_is_ticked_and_nothing_else_changes() -> None:
     assert tick("spec-kit", SPEC_KIT, "T003") == SPEC_KIT.replace("[ ] **T003", "[x] **T003")
 
 
-def test_a_box_that_is_ticked_already_stays_as_it_is() -> None:
+def test_a_ticked_box_is_unchanged() -> None:
     assert tick("spec-kit", SPEC_KIT, "T002") == SPEC_KIT
 
 
-def test_an_item_that_is_gone_or_of_an_unknown_format_is_none() -> None:
+def test_a_missing_item_or_an_unknown_format_gives_none() -> None:
     assert tick("spec-kit", SPEC_KIT, "T004") is None
     assert tick("beads", SPEC_KIT, "T001") is None
 
 
-def test_line_ends_and_a_missing_last_one_are_kept() -> None:
+def test_line_endings_and_a_missing_last_one_are_kept() -> None:
     text = SPEC_KIT.rstrip("\n").replace("\n", "\r\n")
     assert tick("spec-kit", text, "T003") == text.replace("[ ] **T003", "[x] **T003")
 
 
-def test_a_group_is_ticked_with_the_last_of_its_sub_tasks_but_for_optional_ones() -> None:
+def test_a_group_is_ticked_with_the_last_of_its_required_sub_tasks() -> None:
     key = numbered(KIRO)["1.2 Migrations"]
     ticked = tick("kiro", KIRO, key)
     assert ticked == KIRO.replace("[ ] 1.2", "[x] 1.2").replace("[ ] 1. ", "[x] 1. ")
@@ -73,7 +73,7 @@ def test_a_numbered_item_is_found_by_its_text_after_it_was_renumbered() -> None:
     assert tick("kiro", later, key) == later.replace("[ ] 3. Cache", "[x] 3. Cache")
 
 
-def test_the_number_alone_does_not_make_it_the_same_item() -> None:
+def test_the_number_alone_does_not_identify_an_item() -> None:
     key = numbered(KIRO)["2. Cache"]
     assert tick("kiro", KIRO.replace("2. Cache", "2. Something else"), key) is None
 
@@ -90,7 +90,7 @@ def test_the_criteria_below_an_item_are_ticked_with_it() -> None:
 
 
 @pytest.mark.parametrize("fenced", ["```\n- [ ] T001 no\n```\n", "<!--\n- [ ] T001 no\n-->\n"])
-def test_a_sample_in_a_fence_or_comment_is_never_ticked(fenced: str) -> None:
+def test_an_example_in_a_fence_or_comment_is_never_ticked(fenced: str) -> None:
     assert tick("spec-kit", fenced, "T001") is None
     assert tick("spec-kit", fenced + SPEC_KIT, "T001") == fenced + SPEC_KIT.replace("[ ] T001", "[x] T001")
 
@@ -105,7 +105,7 @@ _LINES = st.lists(
 
 
 @given(_LINES, st.data())
-def test_ticking_any_item_changes_boxes_only_and_again_nothing(lines: list[str], data: st.DataObject) -> None:
+def test_ticking_any_item_changes_only_boxes_and_a_second_time_nothing(lines: list[str], data: st.DataObject) -> None:
     text = "\n".join(lines)
     dialect = data.draw(st.sampled_from(["spec-kit", "kiro", "checklist"]))
     keyed = {"spec-kit": keyed_spec_kit, "kiro": keyed_numbered, "checklist": keyed_checklist}[dialect]

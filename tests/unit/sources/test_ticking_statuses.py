@@ -1,4 +1,4 @@
-"""Marking an item of a JSON or YAML plan as done replaces one value; the layout of the file stays."""
+"""Marking an item of a JSON or YAML plan as done replaces one value and keeps the layout of the file."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ status: To Do
 """
 
 
-def test_a_story_of_ralph_passes() -> None:
+def test_a_story_of_ralph_is_marked_as_passing() -> None:
     assert tick("ralph", RALPH, "US-1") == RALPH.replace('"passes":false', '"passes":true')
     assert tick("ralph", RALPH, "US-2") == RALPH
     assert tick("ralph", RALPH, "US-3") == RALPH.replace('{"id": "US-3"', '{"passes": true, "id": "US-3"')
@@ -72,7 +72,7 @@ def test_a_parent_of_task_master_is_done_with_the_last_of_its_sub_tasks() -> Non
     )
 
 
-def test_a_parent_whose_status_follows_its_sub_tasks_on_the_same_line_is_done_too() -> None:
+def test_a_parent_with_its_status_after_its_sub_tasks_on_the_same_line_is_done_too() -> None:
     sub = '{"id": 1, "title": "a", "status": "pending"}'
     parent = '{"id": 1, "title": "P", "subtasks": [' + sub + '], "status": "pending", "x": 1}'
     text = '{"master": {"tasks": [' + parent + "]}}"
@@ -83,7 +83,7 @@ def test_a_parent_whose_status_follows_its_sub_tasks_on_the_same_line_is_done_to
     )
 
 
-def test_a_status_that_another_story_spells_with_a_line_break_is_written_as_json() -> None:
+def test_a_status_spelled_with_a_line_break_elsewhere_is_written_as_json() -> None:
     text = '{"stories": [{"id": "1", "status": "Done\\n"}, {"id": "2", "status": "open"}]}'
     assert tick("ralph", text, "2") == text.replace('"open"', '"Done"')
 
@@ -125,7 +125,7 @@ def test_a_file_that_cannot_be_read_is_not_changed(plan: str, text: str) -> None
     assert tick(plan, text, "US-1") is None
 
 
-def test_a_byte_order_mark_and_windows_line_ends_stay() -> None:
+def test_a_byte_order_mark_and_windows_line_endings_are_kept() -> None:
     text = "\ufeff" + BMAD.replace("\n", "\r\n")
     assert tick("bmad", text, "1-2-größe") == text.replace('"review"', "done")
     text = "\ufeff" + RALPH.replace("\n", "\r\n")
@@ -143,7 +143,7 @@ _TEXT = st.text(max_size=8)
     st.booleans(),
     st.data(),
 )
-def test_any_story_that_is_ticked_passes_and_the_others_stay(
+def test_ticking_any_story_marks_it_as_passing_and_leaves_the_others(
     stories: list[dict[str, object]], indent: int | None, ascii_only: bool, data: st.DataObject
 ) -> None:
     for number, story in enumerate(stories):
@@ -157,7 +157,7 @@ def test_any_story_that_is_ticked_passes_and_the_others_stay(
 
 
 @given(st.lists(st.from_regex(r"[1-9]-[1-9]-[a-zé😀-]{1,8}", fullmatch=True), min_size=1, unique=True), st.data())
-def test_any_story_of_bmad_that_is_ticked_is_done_and_the_others_stay(keys: list[str], data: st.DataObject) -> None:
+def test_ticking_any_story_of_bmad_marks_it_as_done_and_leaves_the_others(keys: list[str], data: st.DataObject) -> None:
     states = {key: data.draw(st.sampled_from(["backlog", "review", "x y", "don't", "'q': #"])) for key in keys}
     text = yaml.safe_dump({"project": "é", "development_status": states}, allow_unicode=data.draw(st.booleans()))
     key = data.draw(st.sampled_from(keys))

@@ -1,4 +1,4 @@
-"""How many workers supervisord starts before it answers again."""
+"""How many workers supervisord starts before it responds again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from swarm_shared.supervisor.plugin.staggering import AT_ONCE, BETWEEN_S, Turns,
 
 
 class Process:
-    """As supervisord's: it starts when it is due, which `starts` denies."""
+    """Like supervisord's: it starts when it is due, unless `starts` is false."""
 
     def __init__(self, state: int = ProcessStates.STOPPED, *, starts: bool = True) -> None:
         self.state, self.pid, self.looked_at = state, 0, 0
@@ -34,7 +34,7 @@ class Loop:
             take_turns(process, turns)
 
     def run_pass(self, after_s: float = BETWEEN_S) -> int:
-        """One pass; how many run after it."""
+        """One pass; returns how many run after it."""
         self.now += after_s
         for process in self.processes:
             process.transition()
@@ -46,15 +46,15 @@ def test_a_few_start_in_each_pass_until_all_run() -> None:
     assert [loop.run_pass() for _ in range(4)] == [AT_ONCE, 2 * AT_ONCE, 2 * AT_ONCE + 1, 2 * AT_ONCE + 1]
 
 
-def test_a_pass_that_follows_at_once_starts_none() -> None:
-    """As after each request that supervisord answers."""
+def test_a_pass_that_follows_immediately_starts_none() -> None:
+    """As after each request that supervisord handles."""
     loop = Loop(*(Process() for _ in range(2 * AT_ONCE)))
     loop.run_pass()
     assert loop.run_pass(after_s=BETWEEN_S / 2) == AT_ONCE
 
 
 def test_a_slow_pass_starts_no_more_than_a_fast_one() -> None:
-    """Starting takes longer on a machine that is busy; the time of a pass must not make up for it."""
+    """Starting takes longer on a busy machine; the time of a pass must not make up for it."""
     loop = Loop(*(Process() for _ in range(3 * AT_ONCE)))
     for process in loop.processes:
         process.transition()
@@ -62,14 +62,14 @@ def test_a_slow_pass_starts_no_more_than_a_fast_one() -> None:
     assert sum(process.pid != 0 for process in loop.processes) == AT_ONCE
 
 
-def test_those_that_do_not_start_leave_their_turn_to_others() -> None:
+def test_processes_that_do_not_start_leave_their_turn_to_others() -> None:
     idle = [Process(ProcessStates.EXITED, starts=False) for _ in range(3 * AT_ONCE)]
     loop = Loop(*idle, *(Process() for _ in range(AT_ONCE)))
     assert loop.run_pass() == AT_ONCE
 
 
 @pytest.mark.parametrize("state", [ProcessStates.STARTING, ProcessStates.RUNNING, ProcessStates.STOPPING])
-def test_those_that_run_never_wait(state: int) -> None:
+def test_running_processes_never_wait(state: int) -> None:
     running = [Process(state) for _ in range(3 * AT_ONCE)]
     loop = Loop(*(Process() for _ in range(2 * AT_ONCE)), *running)
     loop.run_pass()

@@ -1,4 +1,4 @@
-"""The shipped configuration and the places it is written to."""
+"""The shipped configuration and the paths it is written to."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def long_folder(temporary: Path) -> Path:
     return folder
 
 
-def test_what_start_writes_is_the_checked_in_configuration(temporary: Path) -> None:
+def test_start_writes_the_checked_in_configuration(temporary: Path) -> None:
     checked_in = (CHECKOUT / "supervisord.conf").read_bytes()
     assert configuration_text().encode() == checked_in
     for state_dir in (temporary / "tasks.db.swarm", long_folder(temporary)):
@@ -47,7 +47,9 @@ def test_what_start_writes_is_the_checked_in_configuration(temporary: Path) -> N
         assert (state_dir / "supervisord.conf").read_bytes() == checked_in
 
 
-def test_a_packaged_configuration_wins_over_the_checkout(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_packaged_configuration_takes_precedence_over_the_checkout(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (temporary / "supervisord.conf").write_text("packaged")
     monkeypatch.setattr(supervisor_files, "files", lambda package: temporary)
     assert configuration_text() == "packaged"
@@ -57,7 +59,7 @@ def test_the_configuration_expands_nothing_from_the_environment() -> None:
     assert "%(ENV" not in configuration_text()
 
 
-def test_the_folders_are_private_and_a_second_time_changes_nothing(temporary: Path) -> None:
+def test_the_folders_are_private_and_a_second_call_changes_nothing(temporary: Path) -> None:
     state_dir = temporary / "tasks.db.swarm"
     first = prepare(state_dir)
     assert stat.S_IMODE(state_dir.stat().st_mode) == 0o700
@@ -69,13 +71,13 @@ def test_the_folders_are_private_and_a_second_time_changes_nothing(temporary: Pa
     assert sorted(state_dir.rglob("*")) == before
 
 
-def test_a_short_path_is_taken_as_it_is_and_made_absolute(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_path_is_used_unchanged_and_made_absolute(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(temporary)
     assert short_home(Path("here")) == temporary / "here"
 
 
 @pytest.mark.parametrize("name", ["x" * 120, "ü" * 60, "100%", "a[b]", "a*b", "a?b"])
-def test_a_long_or_unfit_path_gets_a_short_private_alias(temporary: Path, name: str) -> None:
+def test_a_long_or_unsuitable_path_gets_a_short_private_alias(temporary: Path, name: str) -> None:
     folder = temporary / name
     folder.mkdir()
     alias = short_home(folder)
@@ -86,7 +88,7 @@ def test_a_long_or_unfit_path_gets_a_short_private_alias(temporary: Path, name: 
     assert short_home(folder) == alias
 
 
-def test_a_swept_or_foreign_alias_is_made_again(temporary: Path) -> None:
+def test_a_deleted_or_foreign_alias_is_created_again(temporary: Path) -> None:
     folder = long_folder(temporary)
     alias = short_home(folder)
     alias.unlink()
@@ -102,7 +104,7 @@ def test_two_folders_never_share_an_alias(temporary: Path) -> None:
 
 
 @pytest.mark.parametrize("trap", ["open to others", "a link", "a file"])
-def test_a_place_that_others_could_have_prepared_is_not_used(
+def test_a_path_that_others_could_have_prepared_is_not_used(
     temporary: Path, monkeypatch: pytest.MonkeyPatch, trap: str
 ) -> None:
     private = temporary / f"amplifier-swarm-{os.getuid()}"
@@ -121,9 +123,7 @@ def test_a_place_that_others_could_have_prepared_is_not_used(
     assert short_home(long_folder(temporary)).is_relative_to(runtime)
 
 
-def test_no_private_place_at_all_is_an_error_that_says_what_to_do(
-    temporary: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_any_private_place_the_error_gives_advice(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor_files, "_is_private", lambda folder: False)
     with pytest.raises(SupervisorError) as error:
         short_home(long_folder(temporary))

@@ -47,8 +47,8 @@ def test_lines_that_cannot_be_written_are_lost_and_later_ones_are_not(tmp_path: 
     assert "after 49" in log.read_text() + log.with_name("supervisord.log.1").read_text()
 
 
-def test_the_handlers_as_they_come_raise_there() -> None:
-    """Else the change is not needed any more."""
+def test_the_unpatched_handlers_raise_there() -> None:
+    """Otherwise the patch is no longer needed."""
     script = SCRIPT.replace("survive_full_disk()\nsignal", "signal")
     with open("/dev/full", "wb") as nowhere:
         done = subprocess.run([sys.executable, "-c", script, "/dev/full"], stderr=nowhere, timeout=60)

@@ -1,4 +1,4 @@
-"""What of the plugin needs no supervisord: settings from the environment, isolation from the suite."""
+"""The parts of the plugin that need no supervisord: settings from the environment, isolation from the suite."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def test_an_empty_environment_overrides_nothing() -> None:
 
 
 @pytest.mark.parametrize(("text", "count"), [("0", 0), ("1", 1), ("256", 256), (" 7 ", 7), ("0005", 5)])
-def test_a_number_of_workers_from_none_to_the_limit_is_taken(text: str, count: int) -> None:
+def test_a_number_of_workers_up_to_the_limit_is_accepted(text: str, count: int) -> None:
     assert rendered(SWARM_WORKERS=text) == f"[program:swarm-worker]\nnumprocs={count}\n"
 
 
 @pytest.mark.parametrize("text", ["257", "-1", "1.5", "many", "9" * 5000, "00003", "³"])
-def test_any_other_number_of_workers_is_complained_of(text: str) -> None:
+def test_any_other_number_of_workers_is_reported(text: str) -> None:
     assert parse_workers(text) is None
     (complaint,) = complaints(SWARM_WORKERS=text)
     assert complaint.startswith("SWARM_WORKERS=")
@@ -57,7 +57,7 @@ def test_every_part_that_limits_the_number_of_workers_has_the_same_limit() -> No
     assert f"const MOST_WORKERS = {override.MAX_WORKERS};" in form
 
 
-def test_the_first_name_of_the_number_of_workers_wins_over_the_second() -> None:
+def test_the_first_name_of_the_number_of_workers_takes_precedence_over_the_second() -> None:
     assert "numprocs=2" in rendered(SWARM_WORKERS="2", SWARM_MAX_WORKERS="9")
     assert "numprocs=9" in rendered(SWARM_WORKERS="", SWARM_MAX_WORKERS="9")
 
@@ -68,7 +68,7 @@ def test_supervisord_waits_half_a_minute_longer_than_the_graceful_timeout(text: 
 
 
 @pytest.mark.parametrize("text", ["-1", "soon", "inf", "nan", "1e9"])
-def test_a_graceful_timeout_that_cannot_be_is_complained_of(text: str) -> None:
+def test_an_invalid_graceful_timeout_is_reported(text: str) -> None:
     (complaint,) = complaints(SWARM_GRACEFUL_TIMEOUT_S=text)
     assert text in complaint
 
@@ -83,7 +83,7 @@ def test_any_other_word_leaves_the_dashboard_on(word: str) -> None:
     assert rendered(SWARM_DASHBOARD=word) == ""
 
 
-def test_the_override_is_replaced_whole_and_removed_when_empty(tmp_path: Path) -> None:
+def test_the_override_is_replaced_as_a_whole_and_removed_when_empty(tmp_path: Path) -> None:
     (tmp_path / "supervisord.d").mkdir()
     options = SimpleNamespace(here=str(tmp_path))
     override.write_override(options, "[one]\n")
@@ -121,7 +121,7 @@ def test_our_programs_come_first_on_the_path_and_only_once(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("owner", ["", "abc", "1", "1:", ":1", "-1:2", "../1:2", "0:0"])
-def test_an_owner_that_is_none_ends_nothing(monkeypatch: pytest.MonkeyPatch, owner: str) -> None:
+def test_an_invalid_owner_ends_nothing(monkeypatch: pytest.MonkeyPatch, owner: str) -> None:
     monkeypatch.setenv(process_settings.OWNER_VARIABLE, owner)
     assert not process_settings.owner_has_gone()
 

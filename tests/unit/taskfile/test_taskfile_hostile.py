@@ -1,4 +1,4 @@
-"""No file takes long or much memory to be refused, and no content drives up the cost of checking."""
+"""Every file is refused quickly and with little memory, and no content drives up the cost of checking."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_bomb_is_refused_within_a_second(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in BOMBS if "without end" in name])
-def test_what_has_no_end_is_not_read_to_its_end(name: str) -> None:
+def test_endless_input_is_not_read_to_its_end(name: str) -> None:
     with pytest.raises(TaskFileErrors, match=r"^t\.yaml:\d+: one value or comment from about here on takes more than"):
         read(BOMBS[name])
 
@@ -85,7 +85,7 @@ def test_an_alias_bomb_stays_small_in_memory(name: str) -> None:
     assert peak < MEMORY_LIMIT_BYTES
 
 
-def test_a_criteria_list_shared_by_all_tasks_is_no_bomb() -> None:
+def test_a_criteria_list_shared_by_all_tasks_is_not_a_bomb() -> None:
     line = "- {{id: t{0}, name: Task {0} of many, acceptance_criteria: *std}}\n"
     tasks = "".join(line.format(number) for number in range(20_000))
     file = read("std: &std [It is tested, It is documented]\ntasks:\n" + tasks)
@@ -97,7 +97,7 @@ def test_a_long_chain_of_dependencies_in_reverse_order_is_read() -> None:
     assert len(read(f"tasks:\n{tasks}- {{id: t20000, name: T}}\n").tasks) == 20_001
 
 
-def test_a_cycle_through_every_task_is_found_and_shown_short() -> None:
+def test_a_cycle_through_every_task_is_found_and_abbreviated() -> None:
     tasks = "".join(f"- {{id: t{n}, name: T, dependencies: t{(n + 1) % 20_000}}}\n" for n in range(20_000))
     with pytest.raises(TaskFileErrors) as caught:
         read(f"tasks:\n{tasks}")
@@ -107,8 +107,8 @@ def test_a_cycle_through_every_task_is_found_and_shown_short() -> None:
     assert len(problem.message) < 300
 
 
-def test_unknown_dependencies_by_the_thousand_cost_no_search_by_the_million() -> None:
-    # Long ids of few letters are the worst that a comparison of texts can meet.
+def test_thousands_of_unknown_dependencies_do_not_cost_millions_of_comparisons() -> None:
+    # Long ids of few letters are the worst case for comparing texts.
     line = f"- {{{{id: {'ab' * 80}{{0}}, name: T, dependencies: [{'ba' * 80}{{0}}, {'ab' * 80}x{{0}}]}}}}\n"
     tasks = "".join(line.format(number) for number in range(5000))
     began = time.process_time()
@@ -132,7 +132,7 @@ def test_a_huge_dependency_is_compared_with_nothing() -> None:
     assert time.process_time() - began < CPU_LIMIT_S
 
 
-def test_a_suggester_that_was_asked_too_much_answers_nothing() -> None:
+def test_a_suggester_with_too_many_requests_suggests_nothing() -> None:
     suggester = Suggester(["ab" * 100 + str(number) for number in range(100)])
     asked = "ab" * 100 + "x"
     assert suggester.nearest(asked) is not None
@@ -147,7 +147,7 @@ def test_a_list_of_very_many_entries_with_problems_stays_linear() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["**/*{}*", "**/n{}-*"], ids=["all overlap", "none overlap"])
-def test_lint_ends_when_every_pattern_has_to_be_compared_with_every_other(pattern: str) -> None:
+def test_lint_ends_even_if_every_pattern_must_be_compared_with_every_other(pattern: str) -> None:
     tasks = [TaskSpec(id=f"t{n}", name="T", files=(pattern.format(n),), line=n + 1) for n in range(3000)]
     began = time.process_time()
     warnings = lint(tasks, file="t.yaml")
@@ -156,7 +156,7 @@ def test_lint_ends_when_every_pattern_has_to_be_compared_with_every_other(patter
     assert any("more warnings" in warning.message for warning in warnings)
 
 
-def test_lint_ends_when_everything_depends_on_everything_before() -> None:
+def test_lint_ends_even_if_everything_depends_on_everything_before() -> None:
     ids = [f"t{n}" for n in range(2000)]
     tasks = [TaskSpec(id=name, name="T", dependencies=tuple(ids[:number])) for number, name in enumerate(ids)]
     began = time.process_time()

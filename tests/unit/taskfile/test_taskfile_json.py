@@ -33,7 +33,7 @@ def problems(text: str | bytes, name: str = "t.json") -> list[str]:
 
 @pytest.mark.parametrize("ascii_only", [True, False], ids=["escaped", "as it is"])
 @pytest.mark.parametrize("indent", [None, 2], ids=["on one line", "indented"])
-def test_what_json_writes_is_read_the_same_however_it_is_spelled(ascii_only: bool, indent: int | None) -> None:
+def test_json_is_read_the_same_however_it_is_spelled(ascii_only: bool, indent: int | None) -> None:
     tasks = read(json.dumps(TASKS, ensure_ascii=ascii_only, indent=indent))
     assert [task.id for task in tasks] == ["1", "2", "3"]
     assert tasks[0].name == "Bee \U0001f41d"
@@ -45,7 +45,7 @@ def test_what_json_writes_is_read_the_same_however_it_is_spelled(ascii_only: boo
     assert (tasks[2].description, tasks[2].phase, tasks[2].priority) == ("true", "", 2)
 
 
-def test_json_is_recognised_by_its_content_whatever_the_name() -> None:
+def test_json_is_recognized_by_its_content_whatever_the_name() -> None:
     assert read(json.dumps(TASKS), "tasks.yaml")[0].name == "Bee \U0001f41d"
 
 
@@ -61,12 +61,12 @@ def test_a_number_as_id_keeps_its_spelling() -> None:
 
 
 @pytest.mark.parametrize("escape", [r"\ud83d", r"\udc1d", r"\udc1d\ud83d", r"\\\ud83d"])
-def test_half_a_surrogate_pair_is_named_with_its_place(escape: str) -> None:
+def test_half_a_surrogate_pair_is_reported_with_its_position(escape: str) -> None:
     (problem,) = problems('{"tasks": [\n  {"id": "a", "name": "x ' + escape + '"}]}')
     assert problem.startswith("t.json:2:23: half of a surrogate pair")
 
 
-def test_an_escaped_backslash_before_a_u_is_no_surrogate() -> None:
+def test_an_escaped_backslash_before_a_u_is_not_a_surrogate() -> None:
     assert read(r'{"tasks": [{"id": "a", "name": "C:\\ud83d"}]}')[0].name == r"C:\ud83d"
 
 
@@ -79,13 +79,13 @@ def test_an_escaped_backslash_before_a_u_is_no_surrogate() -> None:
     ],
     ids=["no colon", "cut off", "no closing quote"],
 )
-def test_broken_json_is_called_broken_json_with_the_place(text: str, place: str, words: str) -> None:
+def test_broken_json_is_reported_as_broken_json_with_the_position(text: str, place: str, words: str) -> None:
     (problem,) = problems(text)
     assert problem.startswith(place)
     assert words in problem
 
 
-def test_json_with_a_trailing_comma_or_comments_is_read_as_the_yaml_that_it_is() -> None:
+def test_json_with_a_trailing_comma_or_comments_is_read_as_yaml() -> None:
     assert [task.id for task in read('{"tasks": [{"id": "a", "name": "A",},],} # end')] == ["a"]
 
 

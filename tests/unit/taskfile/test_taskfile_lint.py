@@ -1,4 +1,4 @@
-"""Warnings about lists that could run, but not as meant; and the graph and globs that they rest on."""
+"""Warnings about lists that could run, but not as intended; and the graph and globs behind them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_good_list_has_no_warnings() -> None:
     assert messages(task("a"), task("b", needs="a"), task("c", needs="b")) == []
 
 
-def test_missing_criteria_missing_files_and_large_tasks_are_named() -> None:
+def test_missing_criteria_missing_files_and_large_tasks_are_reported() -> None:
     (criteria,) = messages(task("a", acceptance_criteria=()))
     (files,) = messages(TaskSpec(id="a", name="A", acceptance_criteria=("x",), line=3))
     (hours,) = messages(task("a", estimated_hours=8.5))
@@ -39,7 +39,7 @@ def test_missing_criteria_missing_files_and_large_tasks_are_named() -> None:
     assert messages(task("a", estimated_hours=8.0)) == []
 
 
-def test_a_task_that_is_a_command_needs_no_criteria() -> None:
+def test_a_command_task_needs_no_criteria() -> None:
     assert messages(task("a", acceptance_criteria=(), run="make docs")) == []
 
 
@@ -47,13 +47,13 @@ def test_settled_tasks_are_left_alone() -> None:
     assert messages(task("a", status=Status.COMPLETED, acceptance_criteria=()), task("b", files="a.py")) == []
 
 
-def test_an_implied_dependency_is_named_with_the_one_that_implies_it() -> None:
+def test_an_implied_dependency_is_reported_with_the_one_that_implies_it() -> None:
     (warning,) = messages(task("a"), task("b", needs="a"), task("c", needs="b"), task("d", needs="a c"))
     assert 'task "d" needs "a", as "c" does already' in warning
     assert messages(task("a"), task("b", needs="a"), task("c", needs="a"), task("d", needs="b c")) == []
 
 
-def test_overlapping_files_without_a_dependency_path_are_named_once_per_pair() -> None:
+def test_overlapping_files_without_a_dependency_path_are_reported_once_per_pair() -> None:
     (warning,) = messages(task("a", files="x.py y.py"), task("b", files="x.py y.py"))
     assert 'tasks "a" and "b" may both change "x.py"' in warning
     (warning,) = messages(task("a", files="src/**"), task("b", files="src/deep/x.py"))
@@ -117,7 +117,7 @@ def test_patterns_overlap_when_a_path_is_covered_by_both(one: str, other: str, e
 
 
 def as_regex(pattern: str) -> re.Pattern[str]:
-    """The same meaning by another road: a regular expression over paths with a slash at their end."""
+    """The same meaning computed differently: a regular expression over paths with a slash at their end."""
     regex = ""
     for part in pattern.split("/"):
         one = "".join({"*": "[^/]*", "?": "[^/]"}.get(char, re.escape(char)) for char in part)
@@ -145,7 +145,7 @@ def test_huge_patterns_count_as_overlapping() -> None:
     assert overlap("x" * 1000, "*y" * 1000)
 
 
-def test_cycles_are_found_once_per_knot_and_self_dependencies_left_to_the_reader() -> None:
+def test_cycles_are_found_once_per_component_and_self_dependencies_left_to_the_reader() -> None:
     graph = {"a": ["b"], "b": ["c", "b"], "c": ["a", "b"], "d": ["a"], "e": ["f"], "f": ["e"], "g": ["gone"]}
     assert find_cycles(graph) == [["a", "b", "c", "a"], ["e", "f", "e"]]
 
@@ -158,7 +158,7 @@ def test_a_cycle_in_a_very_long_chain_needs_no_recursion() -> None:
 
 
 @given(GRAPHS)
-def test_cycles_are_real_and_none_means_an_order_exists(graph: dict[str, list[str]]) -> None:
+def test_cycles_are_real_and_without_one_an_order_exists(graph: dict[str, list[str]]) -> None:
     cycles = find_cycles(graph)
     for cycle in cycles:
         assert cycle[0] == cycle[-1]
@@ -167,7 +167,7 @@ def test_cycles_are_real_and_none_means_an_order_exists(graph: dict[str, list[st
     assert (len(levels(without_self)) == len(graph)) is not bool(cycles)
 
 
-def test_a_long_cycle_is_shown_with_its_middle_left_out() -> None:
+def test_a_long_cycle_is_shown_without_its_middle() -> None:
     assert cycle_text(["a", "b", "a"]) == "a → b → a"
     text = cycle_text([*map(str, range(100)), "0"])
     assert text.startswith("0 → 1 → ")

@@ -1,4 +1,4 @@
-"""Whatever is wrong in a task file is said at its place, with what to do, and all of it at once."""
+"""All problems of a task file are reported together, each with its position and advice."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ TASK = "tasks:\n- id: a\n  name: A\n  "
     ],
 )
 @pytest.mark.parametrize("parser", ["libyaml", "python"])
-def test_each_kind_of_problem_is_said_at_its_place(
+def test_each_kind_of_problem_is_reported_with_its_position(
     text: str | bytes, place: str, said: str, parser: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if parser == "python":
@@ -138,12 +138,12 @@ def test_all_problems_are_reported_together_in_the_order_of_their_lines() -> Non
     assert len(found) == 9
 
 
-def test_what_comes_before_a_syntax_error_is_told_too() -> None:
+def test_problems_before_a_syntax_error_are_reported_too() -> None:
     found = problems(TASK + "priority: whenever\n  dependencies: [later]\n- id: b\n  name: A: B\n")
     assert [problem.line for problem in found] == [4, 7]
 
 
-def test_a_dependency_on_a_task_without_a_name_is_no_second_problem() -> None:
+def test_a_dependency_on_a_task_without_a_name_is_not_a_second_problem() -> None:
     assert "no name" in only_problem("tasks: [{id: a}, {id: b, name: B, dependencies: [a]}]")
 
 

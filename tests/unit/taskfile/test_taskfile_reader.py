@@ -1,4 +1,4 @@
-"""What a task file says is what the specs hold, by its literal spelling."""
+"""The specs contain what the task file says, by its literal spelling."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def only_task(body: str) -> TaskSpec:
 
 @pytest.fixture(params=["libyaml", "python"])
 def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Every test that takes this runs with both parsers of PyYAML."""
+    """Every test with this fixture runs with both parsers of PyYAML."""
     if request.param == "python":
         monkeypatch.setattr(nodes, "_LOADER", yaml.SafeLoader)
         monkeypatch.setattr(nodes, "_IS_STRICT", False)
@@ -107,18 +107,18 @@ def test_ids_names_and_dependencies_are_taken_as_spelled(parser: str, spelling: 
     assert second.dependencies == third.dependencies == (spelling,)
 
 
-def test_the_readme_shape_with_other_keys_beside_tasks_is_read(parser: str) -> None:
+def test_a_mapping_with_other_keys_next_to_tasks_is_read(parser: str) -> None:
     file = read("version: 1\nsummary: {total: 1}\ntasks:\n- id: a\n  title: A\nexported_at: 2024-05-01\n")
     assert [task.name for task in file.tasks] == ["A"]
     assert file.other_keys == {"version": 1, "summary": {"total": 1}, "exported_at": "2024-05-01"}
     assert file.warnings == []
 
 
-def test_json_is_a_task_file_too() -> None:
+def test_a_json_file_is_a_task_file_too() -> None:
     assert read('{"tasks": [\n\t{"id": "a", "name": "A\\u00e9", "files": []}\n]}').tasks[0].name == "Aé"
 
 
-def test_null_values_are_as_good_as_none(parser: str) -> None:
+def test_null_values_count_as_missing(parser: str) -> None:
     assert only_task("description: ~\n  files: null\n  priority:\n  env: Null") == TaskSpec(id="a", name="A", line=2)
 
 
@@ -141,7 +141,7 @@ def test_null_values_are_as_good_as_none(parser: str) -> None:
         ("cancelled", Status.CANCELLED),
     ],
 )
-def test_only_settled_statuses_are_kept(word: str, status: Status) -> None:
+def test_only_final_statuses_are_kept(word: str, status: Status) -> None:
     assert only_task(f"status: {word}").status is status
 
 
@@ -150,16 +150,16 @@ def test_priorities_are_names_or_numbers(text: str, number: int) -> None:
     assert only_task(f"priority: {text}").priority == number
 
 
-def test_criteria_written_as_a_text_of_dashes_are_taken_apart() -> None:
-    body = "acceptance_criteria: |\n    - one\n    - two\n      goes on\n    * three\n"
-    assert only_task(body).acceptance_criteria == ("one", "two\ngoes on", "three")
+def test_criteria_written_as_a_dashed_text_are_split() -> None:
+    body = "acceptance_criteria: |\n    - one\n    - two\n      continues\n    * three\n"
+    assert only_task(body).acceptance_criteria == ("one", "two\ncontinues", "three")
 
 
-def test_a_list_entry_that_begins_with_a_dash_stays_as_it_is() -> None:
+def test_a_list_entry_that_begins_with_a_dash_is_unchanged() -> None:
     assert only_task("acceptance_criteria: ['- one']").acceptance_criteria == ("- one",)
 
 
-def test_one_text_is_one_criterion_and_empty_entries_are_none() -> None:
+def test_a_single_text_is_one_criterion_and_empty_entries_are_dropped() -> None:
     assert only_task("acceptance_criteria: It works").acceptance_criteria == ("It works",)
     assert only_task("acceptance_criteria: [one, , '', ~, two]".replace(", ,", ",")).acceptance_criteria == (
         "one",
@@ -192,7 +192,7 @@ def test_unknown_keys_are_kept_with_one_warning_each() -> None:
     ]
 
 
-def test_aliases_and_merge_keys_stand_for_what_they_name(parser: str) -> None:
+def test_aliases_and_merge_keys_are_resolved(parser: str) -> None:
     text = """
     defaults: &defaults {priority: high, labels: &labels [x], phase: P}
     more: &more {type: docs, phase: Q}
@@ -226,7 +226,7 @@ def test_progress_ends_at_the_size_of_the_file() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
-def test_the_examples_are_good_task_files(path: Path) -> None:
+def test_the_examples_are_valid_task_files(path: Path) -> None:
     file = read_task_file(path, load_task_file(path))
     assert file.tasks
     assert file.warnings == []
@@ -249,7 +249,7 @@ def test_a_file_beyond_the_limit_is_not_read_to_its_end(tmp_path: Path, monkeypa
         load_task_file(path)
 
 
-def test_the_source_of_a_task_comes_back_as_it_was_written() -> None:
+def test_the_source_of_a_task_is_read_back_as_it_was_written() -> None:
     task = only_task("source: {format: kiro, path: .kiro/specs/a/tasks.md, key: 2.10, tick: true}")
     assert task.source == Source(format="kiro", path=".kiro/specs/a/tasks.md", key="2.10", tick=True)
     stream = io.StringIO()
@@ -257,11 +257,11 @@ def test_the_source_of_a_task_comes_back_as_it_was_written() -> None:
     assert read_task_file(None, stream.getvalue().encode()).tasks[0].source == task.source
 
 
-def test_anything_else_under_source_is_a_key_like_any_other() -> None:
+def test_anything_else_under_source_is_an_ordinary_key() -> None:
     assert only_task("source: JIRA-12").extra == {"source": "JIRA-12"}
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../x.md", ""])
-def test_a_source_that_would_be_written_to_lies_in_the_project(path: str) -> None:
+def test_a_source_that_would_be_written_to_must_be_in_the_project(path: str) -> None:
     with pytest.raises(TaskFileErrors):
         only_task(f'source: {{format: kiro, path: "{path}", key: a, tick: true}}')

@@ -1,4 +1,4 @@
-"""What is written is read back exactly, whatever the texts contain."""
+"""Written files are read back exactly, whatever the texts contain."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ ODD = [
 
 @pytest.mark.parametrize("text", ODD, ids=ascii)
 @pytest.mark.parametrize("parser", ["libyaml", "python"])
-def test_odd_texts_come_back_exactly(text: str, parser: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_odd_texts_are_read_back_exactly(text: str, parser: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if parser == "python":
         monkeypatch.setattr(nodes, "_LOADER", yaml.SafeLoader)
     fields: dict[str, Any] = {"description": text, "run": text, "env": {"X": text}}
@@ -189,13 +189,13 @@ def test_odd_texts_come_back_exactly(text: str, parser: str, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("text", ["", *ODD], ids=ascii)
-def test_odd_keys_come_back_exactly(text: str) -> None:
+def test_odd_keys_are_read_back_exactly(text: str) -> None:
     spec = TaskSpec(id="a", name="A", extra={text: 1, "x": {text: {text: text}}, "y": {text: [[text], [], {}]}})
     assert read(written([spec])) == [spec]
 
 
 @pytest.mark.parametrize("text", ["y", "N", "1e3", "0o17", "+1", "2.", "08", "1_0", "no", "2024-05-01", "12:30:45"])
-def test_what_any_version_of_yaml_takes_for_another_type_is_quoted(text: str) -> None:
+def test_text_that_any_version_of_yaml_would_read_as_another_type_is_quoted(text: str) -> None:
     assert f"- id: '{text}'\n  name: '{text}'\n" in written([TaskSpec(id=text, name=text)])
 
 
@@ -203,12 +203,12 @@ def test_an_export_of_an_empty_queue_imports_again() -> None:
     assert read(written([])) == []
 
 
-def test_a_lookalike_of_the_stored_form_cannot_break_an_export() -> None:
+def test_text_that_resembles_the_stored_form_cannot_break_an_export() -> None:
     spec = TaskSpec(id="a", name="A", extra={"x": {"$plain": "a: b\n- c"}, "y": {"$plain": 1, "z": 2}})
     assert spec_from_definition(json.loads(json.dumps(definition(spec)))) == spec
 
 
-def test_a_definition_holds_only_what_was_given() -> None:
+def test_a_definition_contains_only_what_was_given() -> None:
     assert definition(TaskSpec(id="a", name="A", line=7)) == {"id": "a", "name": "A"}
     spec = TaskSpec(id="a", name="A", status=Status.HELD, files=("x",), extra={"k": 1})
     stored = {"id": "a", "name": "A", "status": "held", "files": ["x"], "extra": {"k": 1}}
@@ -262,7 +262,7 @@ IDS = (st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_siz
     ]
 )
 PATHS = st.lists(st.sampled_from(["src", "*", "**", "a.py", "[ab]?", "ü x"]), min_size=1, max_size=4).map("/".join)
-# As a file can bring them: other spellings of numbers stay text.
+# As a file can contain them: other spellings of numbers stay text.
 FLOATS = st.floats(allow_nan=False, allow_infinity=False).filter(lambda number: "e" not in repr(number))
 SCALARS = st.none() | st.booleans() | st.integers(-(10**17), 10**17) | FLOATS | TEXT
 EXTRA_VALUES = st.recursive(
