@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,9 @@ def talk(harness: QueueHarness, said: Callable[[Client], Awaitable[Any]], *befor
             async with Client(server) as client:
                 return await said(client)
 
-    return anyio.run(begin)
+    # In another thread: the browser of earlier tests keeps an event loop running in this one.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(anyio.run, begin).result()
 
 
 def call(
