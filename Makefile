@@ -70,7 +70,7 @@ mutants: $(VENV)/ready-for-tests ## Remove one guard at a time: the tests must f
 soak: $(VENV)/ready-for-tests ## Run a swarm and check for leaks: make soak MINUTES=60
 	$(BIN)/python tests/bench/soak.py $(MINUTES)
 
-screenshots: $(VENV)/ready-for-tests browser ## Take the screenshots in docs/images again; ARGS=--all for every screen
+screenshots: $(VENV)/ready-for-tests browser ## Take the screenshots in docs/images again; ARGS=--states for every screen in six states
 	$(BIN)/python tests/support/screenshots.py $(ARGS)
 
 agents: $(VENV)/ready-for-tests ## Test real agent CLIs without a model: CLIS="claude codex" for some, LATEST=1 for the newest

@@ -8,6 +8,8 @@ from __future__ import annotations
 import random
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -191,16 +193,22 @@ class Demo:
             result = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, error=refused)
         self.db.queue.settle(landing.claim, result, Budgets(max_retries=2))
 
+    def asked(self, verb: Verb, outcome: str, *, actor: str = "dashboard") -> None:
+        """A request that was carried out."""
+        row = self.db.control.request(verb, actor=actor)
+        self.db.control.answer(row, "done", outcome, by="reaper")
+
     def sha(self) -> str:
         return f"{self.rng.getrandbits(160):040x}"
 
 
-def fill(path: Path, *, seed: int = 7) -> None:
-    """Fill a new database: most things done, some running, failed and held."""
+@contextmanager
+def begun(path: Path, tasks: list[TaskSpec], *, hours_ago: float = 3.2, seed: int = 7) -> Iterator[Demo]:
+    """A new database with these tasks, idle workers, routes, a budget and a branch to land on."""
     rng = random.Random(seed)
-    clock = DemoClock(hours_ago=3.2)
+    clock = DemoClock(hours_ago=hours_ago)
     with TaskDatabase(path, clock=clock, rng=rng) as db:
-        db.imports.run(list(specs()), source="plan.yaml", actor="demo")
+        db.imports.run(tasks, source="plan.yaml", actor="demo")
         clock.pass_s(60)
         demo = Demo(db=db, clock=clock, rng=rng, claimants=[enrol(db, n) for n in range(1, WORKERS + 1)])
         db.swarm.note_workplace("worktree")
@@ -213,6 +221,13 @@ def fill(path: Path, *, seed: int = 7) -> None:
             person_ref="refs/heads/main",
             tip=demo.sha(),
         )
+        db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "supervisord_answers": True})
+        yield demo
+
+
+def fill(path: Path, *, seed: int = 7) -> None:
+    """Fill a new database: most things done, some running, failed and held."""
+    with begun(path, specs(), seed=seed) as demo:
         for turn in range(29):
             demo.work(demo.claimants[turn % WORKERS])
             if turn < 27:  # the last ones wait for their turn
@@ -227,20 +242,19 @@ def fill(path: Path, *, seed: int = 7) -> None:
                 error = f"error: linker `lld` not found ({turn} crates compiled)"
                 demo.work(demo.claimants[turn % WORKERS], fails=error, retries=0)
         hold_some(demo)
-        db.control.request(Verb.PAUSE, actor="cli")
-        db.control.answer(1, "done", "paused", by="reaper")
-        db.control.request(Verb.RESUME, actor="dashboard")
-        db.control.answer(2, "done", "resumed", by="reaper")
+        demo.asked(Verb.PAUSE, "paused", actor="cli")
+        demo.asked(Verb.RESUME, "resumed")
         run_some(demo)
-        db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "supervisord_answers": True})
+        demo.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "supervisord_answers": True})
 
 
 def keep_alive(path: Path) -> None:
-    """Signs of life of the present moment, as the programs would give them."""
+    """Signs of life of the present moment, as those programs would give them that have not ended."""
     with TaskDatabase(path) as db:
         for worker in db.workers.alive():
             db.workers.heartbeat(worker.run, began_mono_ms=db.clock.mono_ms(), lease_s=120)
-        db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "supervisord_answers": True})
+        if db.swarm.running("reaper") is not None:
+            db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "supervisord_answers": True})
 
 
 def specs() -> list[TaskSpec]:

@@ -93,14 +93,16 @@ function nothingYet(status) {
 function ended({ tasks, stuck }) {
   if (tasks.in_progress.count || tasks.not_started.count > stuck) return null;
   const { total, completed } = tasks;
+  const amount = `${count(completed.count)} of ${plural(total.count, "task")} completed`;
   return h(
     "section",
     { class: "card row", key: "ended", "aria-label": "The end of the run" },
     h(
       "p",
       null,
-      h("strong", null, completed.count === total.count ? "All tasks are completed." : "No task is left to run."),
-      h("span", { class: "quiet" }, ` ${count(completed.count)} of ${plural(total.count, "task")} completed.`),
+      completed.count === total.count
+        ? h("strong", null, `${amount}.`)
+        : [h("strong", null, "No task is left to run."), h("span", { class: "quiet" }, ` ${amount}.`)],
     ),
     h("a", { class: "button", href: "/report" }, "Report"),
   );
