@@ -27,7 +27,7 @@ CORPUS = (
     "</textarea></pre><iframe srcdoc='<script>parent.alert(1)</script>'>",
     "<a href=javascript:alert(1)>click</a> {{constructor.constructor('alert(1)')()}}",
 )
-ALIVE = "main script, main iframe, main img, main [onerror], main [onload], main [href^='javascript']"
+ALIVE = "main script, main iframe:not(.report), main img, main [onerror], main [onload], main [href^='javascript']"
 
 
 def task_with(harness: SteeredQueue, number: int, payload: str) -> None:
@@ -105,7 +105,8 @@ def test_it_is_text_on_every_screen_and_every_tab(
         page.goto(running.url + address)
         page.wait_for_selector("main .screen")
         page.wait_for_timeout(150)
-        assert page.locator(ALIVE).count() == 0, address
+        for frame in page.frames:  # the report is one of its own
+            assert frame.locator(ALIVE).count() == 0, address
     refused = [text for text in seen.errors if "400" in text]
     for text in refused:  # the status that is none
         seen.errors.remove(text)
