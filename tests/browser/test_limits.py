@@ -71,8 +71,8 @@ def test_a_budget_shows_how_much_of_each_cap_is_used(
         "aria-valuetext", "$1.50 of $3.00"
     )
     spend(harness, claim, 2.6)
-    expect(page.locator(".caps")).to_contain_text("82 %, nearly used up")
-    expect(page.locator(".caps")).to_contain_text("136 %, used up")  # of the task
+    expect(page.locator(".caps")).to_contain_text("82%, nearly used up")
+    expect(page.locator(".caps")).to_contain_text("136%, used up")  # of the task
     spend(harness, claim, 1.0)
     expect(page.locator(".caps")).to_contain_text("new tasks start when you resume")
     expect(page.locator(".warning")).to_contain_text(

@@ -178,7 +178,7 @@ def test_progress_shows_the_likely_end_and_how_sure_it_is(harness: SteeredQueue,
         )
         harness.settle(claim)
     expect(page.locator(".progress .said")).to_contain_text("4\u00a0h of 8\u00a0h done")
-    expect(page.locator(".progress .said")).to_contain_text("80 % likely between")
+    expect(page.locator(".progress .said")).to_contain_text("80% likely between")
     expect(page.locator(".progress .band").first).to_be_attached()
 
 

@@ -32,8 +32,9 @@ test("numbers agree with their nouns", () => {
 });
 
 test("percent never says 100 before everything is done", () => {
-  assert.equal(plain(percent(0.9999)), "99 %");
-  assert.equal(plain(percent(1)), "100 %");
+  assert.equal(percent(0.9999), "99%");
+  assert.equal(percent(0.29), "29%", "although 0.29 * 100 is below 29");
+  assert.equal(percent(1), "100%");
 });
 
 test("sizes, hours and counts are short", () => {

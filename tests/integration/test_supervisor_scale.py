@@ -57,6 +57,7 @@ def test_scaling_up_and_down_leaves_the_other_workers_alone() -> None:
         running.note("finish", "worker-5", "0")
         shrunk = running.ctl("scale", "3")
         assert shrunk.returncode == 0
+        assert "waiting until swarm-worker-4, swarm-worker-5 finished" in shrunk.stdout.splitlines()[0]
         assert "swarm-worker:swarm-worker-4: retired" in shrunk.stdout
         assert running.pids() == first
         assert_nothing_to_update(running)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
 
 MAX_OFFERED = 200
+OWN_BRANCHES = "swarm/"  # the swarm writes these; `land` is for yours
 _Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
@@ -70,11 +71,12 @@ def complete_agent_cli(ctx: click.Context, param: click.Parameter, incomplete: s
 
 
 def complete_branch(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """The local branches of the repository around the current folder."""
+    """Your local branches of the repository around the current folder, without the swarm's own."""
     from swarm_shared.git.running.runner import Git
 
     try:
         out = Git(cwd=Path.cwd()).ask("for-each-ref", "--format=%(refname:short)", "refs/heads").out
     except (SwarmError, OSError):
         return []
-    return [name for name in out.decode("utf-8", "replace").splitlines() if name.startswith(incomplete)]
+    names = out.decode("utf-8", "replace").splitlines()
+    return [name for name in names if name.startswith(incomplete) and not name.startswith(OWN_BRANCHES)]

@@ -24,9 +24,9 @@ def status_option(help: str) -> Callable[[F], F]:
             except ValueError:
                 from swarm_shared.program.nearest import Suggester, or_nearest  # only for a mistake
 
-                choices = f"Choose from: {', '.join(known_words())}"
+                choices = f"choose from: {', '.join(known_words())}"
                 advice = or_nearest(Suggester(known_words()).nearest(word), choices)
-                raise click.BadParameter(f"{word!r} is not a status. {advice}", ctx, param) from None
+                raise click.BadParameter(f"{word!r} is not a status; {advice}", ctx, param) from None
         return tuple(dict.fromkeys(found))
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

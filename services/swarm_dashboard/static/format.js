@@ -60,7 +60,8 @@ const COUNT = new Intl.NumberFormat();
 export const count = (n) => COUNT.format(n);
 const HOURS = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 export const hours = (n) => unit(HOURS.format(n), "h");
-export const percent = (part) => unit(Math.floor(part * 100), "%");
+// Rounded down, as on the command line: 100% means all.
+export const percent = (part) => `${Math.floor(part * 100 + 1e-9)}%`;
 const SHORT = new Intl.NumberFormat(undefined, { notation: "compact", maximumSignificantDigits: 3 });
 export const compact = (n) => SHORT.format(n);
 const DOLLARS = new Intl.NumberFormat(undefined, {

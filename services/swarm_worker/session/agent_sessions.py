@@ -95,7 +95,7 @@ class AgentSessions:
 
     def _run_once(self, role: Role, stage: Stage, prompt: str, resumes: str | None) -> Reading:
         brief = self._brief
-        cli, agent = brief.cli(role), brief.agent(role)
+        cli = brief.cli(role)
         self.route = brief.route(role)
         launch = prepare(cli, brief.session(role, prompt, resumes), self._environ_of(cli))
         own_limit_s = None if self._spec.timeout_minutes is None else self._spec.timeout_minutes * 60
@@ -103,7 +103,7 @@ class AgentSessions:
         files = self._files_of(cli, launch.env, resumes)
         plan = Plan(
             role=role,
-            name=agent,
+            name=brief.agent(role) if cli.takes_agent(role) else cli.name,
             stage=stage,
             prompt=prompt,
             start=self._config.runner.start(self._command(cli, launch), launch.env),
@@ -128,7 +128,7 @@ class AgentSessions:
         if missing := warnings_of(cli, end):
             self._record.warn(f"built-in: {cli.name} loaded everything for the {role}", "\n".join(missing))
         reading = self._noted(cli, role, read_session(cli, role, end, self._clock.wall_ms()), files, resumes)
-        return self._verified(reading, role, agent, files)
+        return self._verified(reading, role, brief.agent(role), files)
 
     def _environ_of(self, cli: AgentCli) -> Inherited:
         return Inherited(self._config.runner.environment(self._config.environ, cli.variables))

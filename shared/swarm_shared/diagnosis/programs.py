@@ -121,9 +121,15 @@ def _takers(database: TaskDatabase, reaper: Service | None, staff: Staff, *, ali
     return replace(found, text=text, is_obstacle=not is_stopped)
 
 
+def without_workers(database: TaskDatabase) -> Finding:
+    """That no worker takes tasks, with what starts some: more workers of a swarm that is up, or the swarm."""
+    staff, swarm = database.workers.staff(dead=database.workers.absent()), database.swarm
+    return no_takers(staff, is_up=swarm.running("reaper") is not None, start_command=swarm.start_command())
+
+
 def no_takers(staff: Staff, *, is_up: bool, start_command: str) -> Finding:
     """That no worker takes tasks; `is_up`: a reaper runs that can start some."""
-    advice, command, action = None, start_command, None
+    advice, command, action = "start the swarm", start_command, None
     if staff.draining:
         advice, command, action = "resume to undo the drain", RESUME, Action.RESUME
     elif is_up:

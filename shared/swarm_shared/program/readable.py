@@ -1,4 +1,4 @@
-"""Durations, sizes and long texts as users read them."""
+"""Durations, sizes, shares and long texts as users read them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ def duration(ms: float | None) -> str:
     if seconds < 86_400:
         return f"{seconds // 3600} h {seconds % 3600 // 60:02d} m"
     return f"{seconds // 86_400} d {seconds % 86_400 // 3600} h"
+
+
+def percent(share: float) -> str:
+    """`37%`: rounded down, as on the dashboard, so that 100% means all."""
+    return f"{int(share * 100 + 1e-9)}%"
 
 
 def size(size_bytes: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from swarm_shared.settings.number_types import Number, WholeNumber
 from swarm_shared.settings.settings import default_of, described, variable_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,9 +56,9 @@ def _type_of(field: Field[Any]) -> Any:
         return click.Path(path_type=Path)
     low, high = field.metadata["low"], field.metadata["high"]
     if kind == "int":
-        return click.IntRange(low, high)
+        return WholeNumber(low, high)
     if kind.startswith("float"):
-        return click.FloatRange(low, high)
+        return Number(low, high)
     return str
 
 

@@ -35,7 +35,7 @@ class FilesRefused(InputError):
         lines = [str(problem) for problem in problems]
         lines += [f"… and {omitted} more"] if omitted else []
         count = len(problems) + omitted
-        lines.append(f"error: {count} problem{'s' if count > 1 else ''}, nothing was changed")
+        lines.append(f"error: {count} problem{'s' if count > 1 else ''}")
         super().__init__("\n".join(lines))
 
 

@@ -124,3 +124,8 @@ def test_an_unknown_name_is_refused_with_the_nearest_or_all_known_ones() -> None
         with pytest.raises(ConfigError, match=f"'{typed}' is not known") as refused:
             choose(presets, typed)
         assert (refused.value.hint or "").startswith(hint)
+
+
+def test_only_amplifier_runs_the_agents_that_the_settings_name() -> None:
+    takers = {name for name, cli in load_presets().items() if any(cli.takes_agent(role) for role in Role)}
+    assert takers & {"amplifier", "claude", "codex", "command"} == {"amplifier"}

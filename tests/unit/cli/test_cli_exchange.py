@@ -47,11 +47,11 @@ def test_one_report_has_all_problems_of_all_files_and_nothing_changes(harness: C
     ran = harness.run("import-tasks", first, second, third)
     assert ran.code == 3
     assert ran.out == ""
-    lines = ran.err.splitlines()
+    *lines, hint = ran.err.splitlines()
     assert any(line.startswith(f"{first}:2:3: ") for line in lines), lines
     assert any(line.startswith(f"{first}:3:") for line in lines), lines
     assert any(line.startswith(f"{third}:") for line in lines), lines
-    assert lines[-1] == f"error: {len(lines) - 1} problems, nothing was changed"
+    assert (lines[-1], hint) == (f"error: {len(lines) - 1} problems", "hint: nothing was imported")
     assert not harness.db.exists()
 
 
@@ -75,8 +75,8 @@ def test_the_list_of_problems_of_a_thoroughly_wrong_file_is_limited(harness: Cli
     text = "tasks:\n" + "".join(f"- {{id: t{n}, name: T}}\n" for n in range(1500))
     ran = harness.run("import-tasks", harness.file(text, "a.yaml"), harness.file(text, "b.yaml"))
     assert ran.code == 3
-    assert len(ran.err.splitlines()) == 1002
-    assert ran.err.endswith("… and 500 more\nerror: 1500 problems, nothing was changed\n")
+    assert len(ran.err.splitlines()) == 1003
+    assert ran.err.endswith("… and 500 more\nerror: 1500 problems\nhint: nothing was imported\n")
 
 
 def test_a_cycle_through_two_files_is_an_error(harness: CliHarness) -> None:
@@ -218,3 +218,16 @@ def test_an_export_of_a_missing_database_is_an_error(harness: CliHarness, tmp_pa
     ran = harness.bare("export-tasks", str(tmp_path / "none.db"), "-")
     assert ran.code == 4
     assert ran.out == ""
+
+
+def test_warnings_with_the_same_advice_are_counted_after_three(harness: CliHarness) -> None:
+    plan = "tasks:\n" + "".join(f"- {{id: t{n}, name: T, acceptance_criteria: [it works]}}\n" for n in range(9))
+    ran = harness.bare("validate", harness.file(plan))
+    lines = ran.err.splitlines()
+    assert [line.partition("task ")[2][:4] for line in lines[:3]] == ['"t0"', '"t1"', '"t2"']
+    assert lines[3:] == ["  … and 6 more with this advice; --json lists all"]
+    assert ran.out == "9 tasks: 9 warnings\n"
+
+
+def test_validate_does_not_speak_of_changes(harness: CliHarness) -> None:
+    assert harness.bare("validate", harness.file("tasks:\n- {id: a}\n")).err.splitlines()[-1] == "error: 1 problem"

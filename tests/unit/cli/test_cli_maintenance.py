@@ -243,3 +243,9 @@ def test_config_shows_a_setup_command_with_what_it_depends_on(harness: CliHarnes
     shown = harness.run("config", "--json").json["settings"]["setup"]["value"]
     assert shown == ["make", {"run": "npm ci", "inputs": ["lock"], "keep": ["node_modules"]}]
     assert "make, npm ci" in " ".join(harness.run("config").out.split())
+
+
+def test_settings_that_hold_several_values_are_json_too(harness: CliHarness) -> None:
+    settings = harness.run("config", "--json").json["settings"]
+    assert settings["budget"]["value"]["run"] == {"usd": None, "tokens": None, "minutes": None}
+    assert settings["runners"]["value"]["bwrap"]["network"] is True

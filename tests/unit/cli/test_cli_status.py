@@ -8,7 +8,7 @@ import pytest
 from cli_harness import CliHarness, ended_process
 from msgspec.structs import replace
 
-from swarm_shared.domain.models import Outcome, TaskSpec
+from swarm_shared.domain.models import Outcome, Status, TaskSpec
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.store.queue.policy import AttemptResult
 
@@ -67,6 +67,26 @@ def test_status_shows_pauses_and_that_no_worker_runs(harness: CliHarness) -> Non
     assert "): lunch\n  → amplifier-swarm resume" in ran.out
     assert "no worker is running" in ran.err
     assert harness.run("status", "--json").json["paused"] is True
+
+
+@pytest.mark.parametrize("is_up", [False, True])
+def test_the_next_step_of_a_queue_without_workers_fits_the_swarm(harness: CliHarness, is_up: bool) -> None:
+    more = harness.file("tasks:\n- {id: b, name: B}\n")
+    harness.queue(TaskSpec(id="a", name="A"))
+    if is_up:
+        with harness.open() as database:
+            database.swarm.register_service("reaper", ProcessId.mine(), {})
+    step = "amplifier-swarm scale 3" if is_up else f"amplifier-swarm start --db {harness.db}"
+    assert f"no worker is running; {'set the number of workers' if is_up else 'start the swarm'}: {step}\n" in (
+        harness.run("status").err
+    )
+    assert harness.run("import-tasks", more).err.splitlines()[-1] == f"next: {step}"
+
+
+def test_progress_is_rounded_down_as_on_the_dashboard(harness: CliHarness) -> None:
+    statuses = [Status.COMPLETED] * 5 + [Status.NOT_STARTED] * 3
+    harness.queue(*(TaskSpec(id=f"t{n}", name="T", status=status) for n, status in enumerate(statuses)))
+    assert "62% done" in harness.run("status").out  # 62.5%
 
 
 def test_status_of_an_empty_queue_shows_the_next_command(harness: CliHarness) -> None:

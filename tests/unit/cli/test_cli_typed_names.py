@@ -77,7 +77,25 @@ def test_other_mistyped_names_get_the_nearest_one_as_a_suggestion(
 
 
 def test_an_unrecognizable_status_is_refused_with_a_list_of_all(at: CliHarness) -> None:
-    assert "Choose from: not_started, in_progress," in at.run("list-tasks", "--status", "zzz").err
+    assert "is not a status; choose from: not_started, in_progress," in at.run("list-tasks", "--status", "zzz").err
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("scale", "3x"), "'3x' is not a whole number from 0 to 256"),
+        (("scale", "300"), "'300' is not a whole number from 0 to 256"),
+        (("prompt", "a", "--attempt", "0"), "'0' is not a whole number of at least 1"),
+        (("start", "--retry-delay", "often"), "'often' is not a number from"),
+        (("reset-orphans", "--timeout-minutes", "0"), "'0' is not a number above 0"),
+    ],
+)
+def test_a_number_that_is_not_accepted_is_answered_with_those_that_are(
+    at: CliHarness, words: tuple[str, ...], error: str
+) -> None:
+    ran = at.run(*words)
+    assert ran.code == 2
+    assert error in ran.err
 
 
 def test_several_statuses_are_given_with_commas_or_one_by_one(at: CliHarness) -> None:
@@ -128,8 +146,10 @@ def test_without_a_database_the_shell_offers_nothing(at: CliHarness) -> None:
 
 def test_the_shell_completes_branches(at: CliHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     create = (
-        "git init -qb main && git -c user.name=t -c user.email=t commit -q --allow-empty -m begin && git branch mine"
+        "git init -qb main && git -c user.name=t -c user.email=t commit -q --allow-empty -m begin "
+        "&& git branch mine && git branch swarm/integration && git branch swarm/task/a"
     )
     subprocess.run(["/bin/sh", "-c", create], cwd=tmp_path, check=True)
     monkeypatch.chdir(tmp_path)
     assert completed(at, "land", "--into", "m") == ["main", "mine"]
+    assert completed(at, "land", "--into", "") == ["main", "mine"], "not the branches that the swarm writes"

@@ -9,7 +9,8 @@ import click
 from amplifier_swarm.command_line.app import App, command, json_option
 from amplifier_swarm.output.terminal import notice, print_json, say, table
 from swarm_shared.domain.budget import Unit, amount
-from swarm_shared.program.readable import cut
+from swarm_shared.program.readable import cut, percent
+from swarm_shared.settings.number_types import WholeNumber
 
 BY = ("task", "phase", "model", "route", "day")
 MAX_LIMIT = 100_000
@@ -20,7 +21,7 @@ MAX_LIMIT = 100_000
 )
 @click.option("--by", type=click.Choice(BY), default="phase", show_default=True, help="How to group them.")
 @click.option(
-    "--limit", type=click.IntRange(1, MAX_LIMIT), default=50, show_default=True, help="The maximum number to show."
+    "--limit", type=WholeNumber(1, MAX_LIMIT), default=50, show_default=True, help="The maximum number to show."
 )
 @json_option
 def costs(app: App, by: str, limit: int, as_json: bool) -> None:
@@ -50,7 +51,7 @@ def budget_lines(budget: dict[str, Any]) -> list[str]:
         words = {Unit.USD: "USD", Unit.TOKENS: "tokens", Unit.MINUTES: "minutes"}[unit]
         spent = budget[cap["scope"]]
         unknown = {Unit.USD: spent["unpriced"], Unit.TOKENS: spent["uncounted"]}.get(unit, 0)
-        used = f"{amount(unit, cap['used'])} of {amount(unit, cap['cap'])} {words} ({cap['share']:.0%})"
+        used = f"{amount(unit, cap['used'])} of {amount(unit, cap['cap'])} {words} ({percent(cap['share'])})"
         more = f"; {unknown} sessions did not report theirs" if unknown else ""
         lines.append(f"budget of this {cap['scope']}: {used}{more}")
     if budget["usd_last_hour"] is not None:

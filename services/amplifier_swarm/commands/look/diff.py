@@ -11,6 +11,7 @@ from swarm_shared.domain.errors import NotFound
 from swarm_shared.git.plumbing.diffs import diff as changes
 from swarm_shared.merge_back.repository import integration_of
 from swarm_shared.redaction.redaction import of_process
+from swarm_shared.settings.number_types import WholeNumber
 
 TEXT_LIMIT_BYTES = 8 * 1024 * 1024
 
@@ -18,7 +19,7 @@ TEXT_LIMIT_BYTES = 8 * 1024 * 1024
 @command("diff", example="diff 2.6.1.a\ndiff 2.6.1.a --stat --attempt 1", short_help="Show the changes of a task.")
 @click.argument("task_id", metavar="ID", shell_complete=complete_task)
 @click.option(
-    "--attempt", "number", type=click.IntRange(1), help="Show the changes of this attempt. [default: the last one]"
+    "--attempt", "number", type=WholeNumber(1), help="Show the changes of this attempt. [default: the last one]"
 )
 @click.option("--stat", is_flag=True, help="List only the files.")
 @json_option

@@ -11,15 +11,16 @@ from amplifier_swarm.command_line.submit import wait_for_a_commit
 from amplifier_swarm.output.terminal import print_json, say
 from swarm_shared.program.readable import cut
 from swarm_shared.program.terminal_text import safe
+from swarm_shared.settings.number_types import WholeNumber
 
 EVENTS_AT_ONCE = 500
 
 
 @command("events", example="events --limit 100\nevents -f --json --since 0", short_help="Show the event log.")
 @click.option("-f", "--follow", is_flag=True, help="Continue until Ctrl+C.  [default: off]")
-@click.option("--since", type=click.IntRange(0), help="Start after the event with this id. [default: the newest ones]")
+@click.option("--since", type=WholeNumber(0), help="Start after the event with this id. [default: the newest ones]")
 @click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The maximum number to show."
+    "--limit", type=WholeNumber(1, 100_000), default=50, show_default=True, help="The maximum number to show."
 )
 @json_option
 def events(app: App, follow: bool, since: int | None, limit: int, as_json: bool) -> None:

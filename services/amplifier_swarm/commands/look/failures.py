@@ -9,6 +9,7 @@ import click
 from amplifier_swarm.command_line.app import App, command, json_option
 from amplifier_swarm.output.terminal import notice, print_json, say, table
 from swarm_shared.program.readable import cut, duration
+from swarm_shared.settings.number_types import WholeNumber
 
 MAX_LIMIT = 10_000
 
@@ -17,7 +18,7 @@ MAX_LIMIT = 10_000
     "failures", example="failures\nfailures --json --limit 100", short_help="Group failed and held tasks by problem."
 )
 @click.option(
-    "--limit", type=click.IntRange(1, MAX_LIMIT), default=20, show_default=True, help="The maximum number to show."
+    "--limit", type=WholeNumber(1, MAX_LIMIT), default=20, show_default=True, help="The maximum number to show."
 )
 @json_option
 def failures(app: App, limit: int, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from amplifier_swarm.command_line.status_option import status_option
 from amplifier_swarm.output.terminal import notice, print_json, table
 from swarm_shared.domain.models import Status
 from swarm_shared.program.readable import cut
+from swarm_shared.settings.number_types import WholeNumber
 
 MAX_LIMIT = 100_000
 
@@ -22,9 +23,9 @@ MAX_LIMIT = 100_000
 @status_option("Only tasks with this status. [default: all]")
 @click.option("--phase", shell_complete=complete_phase, help="Only tasks of this phase.  [default: all]")
 @click.option(
-    "--limit", type=click.IntRange(1, MAX_LIMIT), default=20, show_default=True, help="The maximum number to show."
+    "--limit", type=WholeNumber(1, MAX_LIMIT), default=20, show_default=True, help="The maximum number to show."
 )
-@click.option("--after", type=click.IntRange(0), default=0, show_default=True, help="Continue after this position.")
+@click.option("--after", type=WholeNumber(0), default=0, show_default=True, help="Continue after this position.")
 @json_option
 def list_tasks(
     app: App, statuses: tuple[Status, ...], phase: str | None, limit: int, after: int, as_json: bool

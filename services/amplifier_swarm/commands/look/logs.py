@@ -18,6 +18,7 @@ from swarm_shared.domain.errors import NotFound
 from swarm_shared.domain.models import GROUP_OF, Group, Role, Status
 from swarm_shared.program.readable import cut
 from swarm_shared.program.terminal_text import safe
+from swarm_shared.settings.number_types import WholeNumber
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
@@ -79,7 +80,7 @@ class _Session:
 )
 @click.argument("task_id", metavar="ID", shell_complete=complete_task)
 @click.option("-f", "--follow", is_flag=True, help="Continue until the task has ended.  [default: off]")
-@click.option("--attempt", type=click.IntRange(1), help="Only this attempt.  [default: the newest]")
+@click.option("--attempt", type=WholeNumber(1), help="Only this attempt.  [default: the newest]")
 @click.option(
     "--role", type=click.Choice([role.value for role in Role]), help="Only sessions of this role.  [default: all]"
 )

@@ -15,6 +15,7 @@ from swarm_shared.domain.errors import NotFound
 from swarm_shared.domain.models import GROUP_OF, Group, Role, Status
 from swarm_shared.program.terminal_text import safe
 from swarm_shared.redaction.redaction import of_process
+from swarm_shared.settings.number_types import WholeNumber
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     short_help="Show the prompt of an attempt.",
 )
 @click.argument("task_id", metavar="ID", shell_complete=complete_task)
-@click.option("--attempt", type=click.IntRange(1), help="A past or running attempt.  [default: the next one]")
+@click.option("--attempt", type=WholeNumber(1), help="A past or running attempt.  [default: the next one]")
 @click.option(
     "--role",
     type=click.Choice([Role.BUILDER.value, Role.VALIDATOR.value]),

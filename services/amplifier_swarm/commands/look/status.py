@@ -12,7 +12,7 @@ from amplifier_swarm.commands.look.worker_rows import UNKNOWN, workers_shown, wo
 from amplifier_swarm.output.terminal import about, notice, print_json, say, table
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Group
-from swarm_shared.program.readable import duration
+from swarm_shared.program.readable import duration, percent
 from swarm_shared.program.terminal_text import safe
 
 _OVER = frozenset({"stopped", "crashed", UNKNOWN})
@@ -25,6 +25,7 @@ _OVER = frozenset({"stopped", "crashed", UNKNOWN})
 def status(app: App, as_json: bool) -> None:
     """Show tasks by status, progress and remaining work, the workers, and anything that blocks the queue."""
     from swarm_shared.diagnosis import obstacles
+    from swarm_shared.diagnosis.programs import without_workers
     from swarm_shared.diagnosis.standstill import Standstills
     from swarm_shared.store.views.pulse import Pulse
     from swarm_shared.store.views.routes import in_use
@@ -36,7 +37,7 @@ def status(app: App, as_json: bool) -> None:
         alive = sum(worker["status"] not in _OVER for worker in workers)
         flags = database.swarm.flags()
         started = database.swarm.started_with()
-        start_command = database.swarm.start_command()
+        without = without_workers(database).what_to_do
         routes, budget = database.routes.now(), database.spending.shown()
         standstills = Standstills(database.connection, app.clock).found()
         seen = {standstill.code for standstill in standstills}
@@ -78,10 +79,10 @@ def status(app: App, as_json: bool) -> None:
     if as_json:
         print_json(shown)
     else:
-        _print(app, shown, alive, start_command, in_use(routes))
+        _print(app, shown, alive, without, in_use(routes))
 
 
-def _print(app: App, shown: dict[str, Any], alive: int, start_command: str, other_routes: list[str]) -> None:
+def _print(app: App, shown: dict[str, Any], alive: int, without: str | None, other_routes: list[str]) -> None:
     groups = shown["tasks"]
     if not groups["total"]["count"]:
         say("no tasks yet; import some: amplifier-swarm import-tasks FILE")
@@ -92,7 +93,7 @@ def _print(app: App, shown: dict[str, Any], alive: int, start_command: str, othe
         parts = [f"{shown['by_status'][s]} {s}" for s in within.get(name, ()) if shown["by_status"].get(s)]
         rows.append((name, groups[name]["count"], f"{groups[name]['hours']:g}", ", ".join(parts)))
     table(("status", "tasks", "hours", "of these"), rows, right=("tasks", "hours"), spare=("hours",))
-    say(f"\n{shown['progress']:.0%} done, {shown['remaining_hours']:g} h of estimated work left{_end(app, shown)}")
+    say(f"\n{percent(shown['progress'])} done, {shown['remaining_hours']:g} h of estimated work left{_end(app, shown)}")
     if shown["lands_on"]:
         say(f"each task has a worktree and lands on {shown['lands_on']}")
     elif shown["isolation"] is not None:
@@ -109,7 +110,7 @@ def _print(app: App, shown: dict[str, Any], alive: int, start_command: str, othe
         say()
         workers_table(app, shown["workers"])
     if not alive:
-        notice(f"no worker is running; start the swarm: {start_command}")
+        notice(f"no worker is running; {without}")
 
 
 def _end(app: App, shown: dict[str, Any]) -> str:

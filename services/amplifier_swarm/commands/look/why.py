@@ -23,7 +23,7 @@ def why(app: App, task_id: str, as_json: bool) -> None:
     if as_json:
         print_json(explained.shown())
         return
-    say(f"{safe(explained.id)} is {explained.status}:")
+    say(f"{safe(explained.id)} is {explained.status.replace('_', ' ')}:")
     for reason in explained.reasons:
         for place, line in enumerate(reason.text.splitlines()):
             say(f"  {'    ' if place else ''}{safe(line)}")

@@ -13,11 +13,14 @@ def workers(app: App, as_json: bool) -> None:
     """Show each worker's latest start: its process, heartbeat, task and counts. Workers that have ended stay in the
     list.
     """
+    from swarm_shared.diagnosis.programs import without_workers
+
     with app.open(read_only=True) as database:
         shown = workers_shown(database)
+        advice = without_workers(database).what_to_do
     if as_json:
         print_json({"workers": shown})
     elif shown:
         workers_table(app, shown)
     else:
-        notice("no worker has run yet; start the swarm: amplifier-swarm start")
+        notice(f"no worker has run yet; {advice}")

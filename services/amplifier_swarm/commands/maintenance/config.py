@@ -36,7 +36,7 @@ def config(app: App, as_json: bool) -> None:
     if as_json:
         print_json({"settings": shown, "file": str(settings.db.with_name("swarm.yaml"))})
         return
-    rows = [(name, _rendered(each["value"]), each["origin"], each["help"]) for name, each in shown.items()]
+    rows = [(name, _rendered(each), each["origin"], each["help"]) for name, each in shown.items()]
     table(("setting", "value", "from", "meaning"), rows, spare=("meaning", "from"))
     notice(f"the swarm reads swarm.yaml beside the database: {settings.db.with_name('swarm.yaml')}")
 
@@ -55,6 +55,8 @@ def _plain(value: Any, *, secret: bool = False) -> Any:
         return value.shown()
     if isinstance(value, SetupStep):
         return msgspec.to_builtins(value) if value.inputs else value.run
+    if isinstance(value, msgspec.Struct):
+        return _plain(msgspec.to_builtins(value))
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
@@ -64,7 +66,10 @@ def _named(item: Any) -> str:
     return str(item)
 
 
-def _rendered(value: Any) -> str:
+def _rendered(setting: Mapping[str, Any]) -> str:
+    value = setting["value"]
+    if isinstance(value, Mapping) and setting["origin"] == "default":
+        return "none"  # options of which none is given
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):

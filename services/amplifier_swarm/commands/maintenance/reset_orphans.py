@@ -6,6 +6,7 @@ import click
 
 from amplifier_swarm.command_line.app import App, command, json_option
 from amplifier_swarm.output.terminal import print_json, say
+from swarm_shared.settings.number_types import Number
 from swarm_shared.settings.settings import default_of
 
 
@@ -16,7 +17,7 @@ from swarm_shared.settings.settings import default_of
 )
 @click.option(
     "--timeout-minutes",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=default_of("orphan_timeout_min"),
     show_default=True,
     help="Minutes without a sign of progress.",

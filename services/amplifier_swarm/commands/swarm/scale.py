@@ -7,11 +7,12 @@ import click
 from amplifier_swarm.command_line.app import App, command, json_option
 from amplifier_swarm.command_line.submit import report_outcomes, submit
 from swarm_shared.domain.models import Verb
+from swarm_shared.settings.number_types import WholeNumber
 from swarm_shared.settings.settings import MAX_WORKERS
 
 
 @command("scale", example="scale 5\nscale 0 --now", short_help="Change the number of workers.")
-@click.argument("workers", metavar="N", type=click.IntRange(0, MAX_WORKERS))
+@click.argument("workers", metavar="N", type=WholeNumber(0, MAX_WORKERS))
 @click.option(
     "--now",
     is_flag=True,

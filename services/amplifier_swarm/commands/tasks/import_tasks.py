@@ -19,6 +19,7 @@ from amplifier_swarm.plans.report import parts_left_out
 from amplifier_swarm.plans.task_files import read_all
 from swarm_shared.program.collection import without_collection
 from swarm_shared.sources.plans.mapping import shown
+from swarm_shared.sources.together import FilesRefused
 
 if TYPE_CHECKING:
     from swarm_shared.sources.together import Read
@@ -58,7 +59,11 @@ def import_tasks(
     with without_collection(), Bar(app.clock) as bar:
         bar.phase("reading")
         how = plan.how(app)
-        read = read_all(files, how=how, in_queue=in_queue, progress=bar.step)
+        try:
+            read = read_all(files, how=how, in_queue=in_queue, progress=bar.step)
+        except FilesRefused as refused:
+            refused.hint = "nothing was imported"
+            raise
         bar.phase("importing")
         result = _import(app, files, read, root=how.root, clear=clear, force=force, dry_run=dry_run, bar=bar)
     for warning in read.warnings[:MAX_REMARKS]:
@@ -79,13 +84,16 @@ def import_tasks(
     elif left_out := sum(len(each.left_out()) for each in read.plans):
         notice(f"{parts_left_out(left_out)}; --dry-run lists them")
     say(f"would {result.in_words().replace('imported', 'import', 1)}" if dry_run else result.in_words())
-    if not dry_run and result.imported and not _runs(app):
-        notice("next: amplifier-swarm start")
+    if not dry_run and result.imported and (command := _next(app)):
+        notice(f"next: {command}")
 
 
-def _runs(app: App) -> bool:
+def _next(app: App) -> str | None:
+    """What gets the new tasks started; None where workers run."""
+    from swarm_shared.diagnosis.programs import without_workers
+
     with app.open() as database:
-        return bool(database.workers.present())
+        return None if database.workers.present() else without_workers(database).command
 
 
 def _import(

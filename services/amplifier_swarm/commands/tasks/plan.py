@@ -15,6 +15,7 @@ from amplifier_swarm.plans.task_files import read_all
 from swarm_shared.domain.errors import SwarmError
 from swarm_shared.program.collection import without_collection
 from swarm_shared.program.terminal_text import safe
+from swarm_shared.settings.number_types import WholeNumber
 from swarm_shared.settings.settings import MAX_WORKERS
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ SHOWN = 20
 )
 @click.argument("files", metavar="PATH...", nargs=-1, required=True)
 @plan_options
-@click.option("--workers", type=click.IntRange(1, MAX_WORKERS), default=3, show_default=True, help="Workers.")
+@click.option("--workers", type=WholeNumber(1, MAX_WORKERS), default=3, show_default=True, help="Workers.")
 @json_option
 def plan(app: App, files: tuple[str, ...], plan: PlanOptions, workers: int, as_json: bool) -> None:
     """Print the critical path, which tasks will wait for files, and an estimate of hours, sessions and money.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 EXIT_INPUT = InputError.exit_code
+SAME_ADVICE = 3  # examples of warnings with the same advice
 
 
 @command("validate", example="validate tasks.yaml --strict", with_db=False, short_help="Check task files.")
@@ -56,11 +58,22 @@ def validate(app: App, files: tuple[str, ...], plan: PlanOptions, strict: bool, 
             }
         )
         return EXIT_INPUT if failed else 0
-    for warning in warnings:
-        notice(f"warning: {warning}")
+    _print_warnings(warnings)
     verdict = f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}" if warnings else "no warnings"
     say(f"{tasks} task{'' if tasks == 1 else 's'}: {verdict}")
     return EXIT_INPUT if failed else 0
+
+
+def _print_warnings(warnings: Sequence[Problem]) -> None:
+    """A plan that leaves something out everywhere gets the same advice for every task: that is one message."""
+    same: dict[str | None, list[Problem]] = {}
+    for warning in warnings:
+        same.setdefault(warning.advice, []).append(warning)
+    for alike in same.values():
+        for warning in alike[:SAME_ADVICE]:
+            notice(f"warning: {warning}")
+        if len(alike) > SAME_ADVICE:
+            notice(f"  … and {len(alike) - SAME_ADVICE} more with this advice; --json lists all")
 
 
 def _shown(problem: Problem) -> dict[str, Any]:

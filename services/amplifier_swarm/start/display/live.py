@@ -16,7 +16,7 @@ from rich.text import Text
 
 from amplifier_swarm.start.display.view import View, is_at_work
 from swarm_shared.domain.models import Group as TaskGroup
-from swarm_shared.program.readable import cut, duration
+from swarm_shared.program.readable import cut, duration, percent
 
 EVENTS_SHOWN = 6
 SAID_KEPT = 20  # lines above the display that are printed again after the terminal was resized
@@ -131,7 +131,7 @@ class LiveProgress:
         row = Table.grid(padding=(0, 2))
         row.add_row(
             ProgressBar(total=max(1, view.queue.total), completed=done, width=BAR_WIDTH),
-            Text(f"{done / max(1, view.queue.total):.0%}"),
+            Text(percent(done / max(1, view.queue.total))),
         )
         times = [f"{duration(view.elapsed_s * 1000)} so far", view.eta_text()]
         return Group(row, Text(", ".join(filter(None, times)), style="dim"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 from amplifier_swarm.start.display.unmerged_work import waiting_to_come_over
 from amplifier_swarm.start.display.view import GROUPS_IN_ORDER
@@ -14,6 +13,7 @@ from swarm_shared.domain.models import GROUP_OF, Group, HoldReason, Status
 from swarm_shared.program.readable import cut, duration
 from swarm_shared.program.terminal_text import safe
 from swarm_shared.settings.settings import Settings
+from swarm_shared.store.swarm.started_with import db_words
 from swarm_shared.store.swarm.swarm import PAUSED
 from swarm_shared.store.views.runs import Effort
 
@@ -116,7 +116,7 @@ def _landed(database: TaskDatabase) -> Iterator[str]:
     yield from ("", f"landed on {shown.branch}:")
     yield from (f"  {line}" for line in shown.graph)
     into = shlex.quote(shown.into) if shown.into else "BRANCH"
-    yield f"  amplifier-swarm land --into {into}{_db_words(database.path)}    (merge it)"
+    yield f"  amplifier-swarm land --into {into}{db_words(database.path)}    (merge it)"
 
 
 def _settings(database: TaskDatabase, mark: int) -> Iterator[str]:
@@ -148,7 +148,7 @@ def _next_steps(database: TaskDatabase, queue: QueueState, again: str) -> Iterat
     worked = database.runs.mark() > 0
     if not troubled and not going_on and not worked:
         return
-    db = _db_words(database.path)
+    db = db_words(database.path)
     yield from ("", "what next:")
     if troubled:
         first = shlex.quote(str(troubled[0]["id"]))
@@ -165,7 +165,3 @@ def _next_steps(database: TaskDatabase, queue: QueueState, again: str) -> Iterat
         yield f"  amplifier-swarm start{db}{again}    (continue)"
     if worked:
         yield f"  amplifier-swarm report --html report.html{db}    (results, time and cost as a page to keep or send)"
-
-
-def _db_words(path: Path) -> str:
-    return "" if path == Path("tasks.db").absolute() else f" --db {shlex.quote(str(path))}"

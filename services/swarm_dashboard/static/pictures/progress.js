@@ -54,7 +54,7 @@ class Progress extends Picture {
         h("li", null, swatch("line done"), "completed"),
         h("li", null, swatch("line total"), "all tasks"),
         data.outlook && h("li", null, swatch("line likely"), "likely"),
-        data.outlook && h("li", null, swatch("band"), "80 % range"),
+        data.outlook && h("li", null, swatch("band"), "80% range"),
       ),
       this.#twin(data, points),
     ];
@@ -146,7 +146,7 @@ class Progress extends Picture {
     const end = clock(now() + outlook.eta_s * SECOND_MS);
     const [low, high] = [duration(outlook.low_s), duration(outlook.high_s)];
     return (
-      `About ${duration(outlook.eta_s)} left (${end})${low === high ? "" : `, 80 % likely between ${low} and ${high}`}: ` +
+      `About ${duration(outlook.eta_s)} left (${end})${low === high ? "" : `, 80% likely between ${low} and ${high}`}: ` +
       `based on the last ${plural(outlook.passes, "completed task")}, ${duration(outlook.mean_s)} on average.`
     );
   }

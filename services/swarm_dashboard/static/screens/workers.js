@@ -77,7 +77,7 @@ export function view({ status, place, go }) {
 function row(worker) {
   const silent = worker.alive && worker.heartbeat_age_s > SILENT_S;
   const uses = worker.tree_processes
-    ? `${plural(worker.tree_processes, "process", "processes")}, agents and all, as of the last heartbeat; 100 % is one processor`
+    ? `${plural(worker.tree_processes, "process", "processes")}, agents and all, as of the last heartbeat; 100% is one processor`
     : "Reported with its heartbeat";
   return h(
     "tr",

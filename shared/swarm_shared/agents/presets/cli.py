@@ -156,3 +156,7 @@ class AgentCli(Struct, frozen=True, kw_only=True):
     cancelled: tuple[re.Pattern[str], ...] = ()
     result: ResultRules = field(default_factory=ResultRules)
     session_log: SessionLog | None = None
+
+    def takes_agent(self, role: Role) -> bool:
+        """Whether sessions in this role run the agent that the settings name; most agent CLIs have only their own."""
+        return any(name in word for word in self.argv.get(role, ()) for name in ("{agent}", "{agent_bundle}"))

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import msgspec
 from msgspec import Struct
 
-from swarm_shared.settings.settings import Settings
+from swarm_shared.settings.settings import Settings, default_of
 
 META_KEY = "started_with"
 START = "amplifier-swarm start"
@@ -85,6 +85,13 @@ class StartedWith(Struct, frozen=True, kw_only=True):
             elif name in self.given:
                 words += ["--" + name.replace("_", "-"), shlex.quote(value)]
         return " ".join(words)
+
+
+def db_words(path: Path) -> str:
+    """` --db PATH` for a command in the current folder; empty where commands use this database anyway."""
+    folder = _folder()
+    usual = None if folder is None else Path(folder, os.environ.get("SWARM_DB") or default_of("db"))
+    return "" if path == usual else f" --db {shlex.quote(str(path))}"
 
 
 def _folder() -> str | None:

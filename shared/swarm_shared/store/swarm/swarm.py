@@ -16,7 +16,7 @@ from swarm_shared.processes.identity import ProcessId
 from swarm_shared.processes.lifeline import Lifelines
 from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.sql import SQL
-from swarm_shared.store.swarm.started_with import META_KEY, START, StartedWith
+from swarm_shared.store.swarm.started_with import META_KEY, START, StartedWith, db_words
 
 PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW = "paused", "drained", "emergency_stop", "disk_low"
 RUNNER_DOWN = "runner_down"
@@ -244,9 +244,9 @@ class Swarm(DataAccess):
         return StartedWith.from_json(self.meta(META_KEY))
 
     def start_command(self) -> str:
-        """The command that starts this swarm again as it was started last."""
+        """The command that starts this swarm again as it was started last, for a shell in the current folder."""
         started = self.started_with()
-        return START if started is None else started.command()
+        return (START if started is None else started.command()) + db_words(self._db.path)
 
     def dashboard_token(self) -> str:
         """The 256-bit secret of this database's dashboard; made on first use."""

@@ -44,8 +44,13 @@ class ScaleCommand:
         self.ctl.output(USAGE)
 
     def _scale(self, workers: int, *, nowait: bool, now: bool) -> None:
+        swarm = self.ctl.get_server_proxy("swarm")
         try:
-            done = self.ctl.get_server_proxy("swarm").scale(workers, nowait, now)
+            done = swarm.scale(workers, True, now)
+            if done["retiring"] and not nowait:
+                names = ", ".join(done["retiring"])
+                self.ctl.output(f"waiting until {names} finished; Ctrl+C ends the wait, not the workers")
+                swarm.scale(workers, False, False)
         except Fault as fault:
             self._fail(f"scale: ERROR ({fault.faultString})", EXIT_FAILED)
             return
