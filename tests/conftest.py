@@ -1,4 +1,4 @@
-"""The same surroundings for every test, wherever the suite was started and whichever tests came before."""
+"""The same environment for every test, wherever the suite was started and whichever tests came before."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, settings
 from swarm_shared.agents.launching.environment import inherited
 from swarm_shared.agents.presets.catalog import load_presets
 
-# `nohup` ignores the first, a shell the others for what it runs in the background; who starts a program inherits that.
+# `nohup` ignores the first, a shell the others for background jobs; a process that starts a program passes this on.
 _OFTEN_IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 # Of a swarm one of whose tasks runs this suite.
 _FOREIGN = ("SWARM_", "SUPERVISOR_", "AMPLIFIER_SWARM_")
 
 for number in _OFTEN_IGNORED:
     if signal.getsignal(number) is signal.SIG_IGN:
-        # Ignored still, and yet no longer by what is started: a handler does not survive an exec.
+        # Still ignored, but no longer by started programs: a handler does not survive an exec.
         signal.signal(number, lambda number, frame: None)
 # Of a git hook or an agent's session that does.
 _HANDED_ON = inherited(os.environ, load_presets())
@@ -37,7 +37,7 @@ settings.load_profile("suite")
 
 
 def pytest_collection_finish() -> None:
-    """Leave modules and tests, which stay until the end, out of later searches for garbage."""
+    """Exclude modules and tests, which stay until the end, from later garbage collections."""
     gc.collect()
     gc.freeze()
 

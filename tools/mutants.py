@@ -1,9 +1,9 @@
-"""Take one guard out of a copy of the suite at a time, and see whether its tests notice.
+"""Take one guard at a time out of a copy of the suite, and check that its tests fail.
 
     python tools/mutants.py             all of tools/mutants.toml
-    python tools/mutants.py token pid   those whose name holds one of these words
+    python tools/mutants.py token pid   those whose name contains one of these words
 
-Ends with 1 when a guard is missed by no one. The checkout itself is not touched.
+Ends with 1 if the tests of a guard do not notice. The checkout itself is not touched.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LIST = Path(__file__).with_suffix(".toml")
 HANGS_AFTER_S = 300.0
-# What pytest ends with. Anything else means that no test has judged.
-GREEN, RED = 0, 1
+# The exit codes of pytest that are a verdict.
+PASSED, FAILED = 0, 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class Copy:
         try:
             done = self._run("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests)
         except subprocess.TimeoutExpired:
-            return RED, "it hung"
+            return FAILED, "it hung"
         return done.returncode, done.stdout + done.stderr
 
     def try_without(self, mutant: Mutant) -> tuple[int, str]:
@@ -126,17 +126,17 @@ def main() -> int:
         tests = tuple(dict.fromkeys(test for mutant in chosen for test in mutant.tests))
         print(f"first with every guard in its place: {len(tests)} tests …", flush=True)
         code, said = copy.test(tests)
-        if code != GREEN:
+        if code != PASSED:
             print(said[-4000:], "they must pass before anything is taken out", sep="\n", file=sys.stderr)
             return 1
         missed = 0
         for mutant in chosen:
             began = time.monotonic()
             code, said = copy.try_without(mutant)
-            verdict = {GREEN: "SURVIVED", RED: "caught"}.get(code, f"BROKEN (pytest ended with {code})")
-            missed += code != RED
+            verdict = {PASSED: "SURVIVED", FAILED: "caught"}.get(code, f"BROKEN (pytest ended with {code})")
+            missed += code != FAILED
             print(f"{verdict:9} {time.monotonic() - began:5.1f} s  {mutant.name}", flush=True)
-            if code not in (GREEN, RED):
+            if code not in (PASSED, FAILED):
                 print(said[-2000:], file=sys.stderr)
     print(f"{len(chosen) - missed} of {len(chosen)} caught")
     return 1 if missed else 0

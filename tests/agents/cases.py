@@ -27,7 +27,7 @@ Case = Callable[[Harness], Iterator[Finding]]
 
 
 def loop(harness: Harness) -> Iterator[Finding]:
-    """Build, check, validate, land; a FAIL that is mended by a resumed session; a FAIL that is not."""
+    """Build, check, validate, land; a FAIL that is fixed by a resumed session; a FAIL that is not."""
     harness.queue(
         _task("a", checks=["test -f done/a.1.txt"]),
         _task("b", "PLAY validator fail once"),
@@ -96,7 +96,7 @@ def _retry_finding(harness: Harness, landed: Sequence[str]) -> Finding:
 
 # ───── faults of the provider ─────
 
-# The kind of hold that each must lead to; None: the task's own fault, and no hold.
+# The kind of hold that each must cause; None: the task's own fault, and no hold.
 KINDS: dict[Fault, str | None] = {
     Fault.UNAUTHORIZED: "credentials",
     Fault.FORBIDDEN: "credentials",
@@ -127,7 +127,7 @@ def faults(*chosen: Fault) -> Case:
             if fault in harness.cli.faults_unknown:
                 continue
             if fault is Fault.HANG:
-                harness.stop()  # the patience of a swarm is set when it starts
+                harness.stop()  # the timeout of a swarm is set when it starts
             yield _fault(harness, fault)
         harness.stop()
 

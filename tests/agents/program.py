@@ -1,4 +1,4 @@
-"""`make agents`: every case with every CLI, as this user and as an ordinary one, and the table of what was found."""
+"""`make agents`: every case with every CLI, as this user and as an ordinary one, and the table of results."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Trial:
 
 
 def main() -> int:
-    """0: all promises are kept; 1: some are not; 3: a wrong name; 69: the package registry does not answer."""
+    """0: all promises are kept; 1: some are not; 3: a wrong name; 69: the package registry does not respond."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BY_NAME)}; all by default")
     parser.add_argument("--latest", action="store_true", help="the newest versions instead of the pinned ones")
@@ -73,7 +73,7 @@ def main() -> int:
 
 
 def _users(clis: Installed) -> list[User]:
-    """Root tries as an ordinary user, too; anybody else can only be who they are."""
+    """Root tries as an ordinary user, too; other users can only be themselves."""
     if os.getuid() != 0:
         return [User.me()]
     ordinary = User.ordinary()
@@ -105,7 +105,7 @@ def _findings(trial: Trial, clis: Installed) -> Iterable[cases.Finding]:
 
 
 def _tried(case: cases.Case, trial: Trial, clis: Installed) -> Sequence[cases.Finding]:
-    """What a case found; one that did not come to its end keeps nothing of the rest."""
+    """The results of a case; a case that broke off keeps none of the remaining promises."""
     findings = []
     try:
         with harness(trial.cli, clis, trial.user) as swarm:

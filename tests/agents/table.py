@@ -1,4 +1,4 @@
-"""The table of what was found, as shown in docs/agents.md."""
+"""The table of results, as shown in docs/agents.md."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _mark(column: Column, promise: str) -> str:
     found = [each for each in column.findings if each.promise == promise]
     if found:
         return KEPT if found[0].kept else BROKEN
-    # What a case that broke off did not come to is not known to be kept.
+    # Promises that an aborted case did not reach are not known to be kept.
     cut_short = any(each.promise == TO_ITS_END for each in column.findings)
     return BROKEN if cut_short else NOT_TRIED
 

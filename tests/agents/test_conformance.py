@@ -1,7 +1,7 @@
-"""The agent CLIs that most people use, each in its own swarm against the provider on loopback.
+"""The most used agent CLIs, each in its own swarm against the provider on loopback.
 
-All CLIs, all faults and an ordinary user: `make agents`. Here are those whose failure would be noticed last: what a
-preset gets wrong about a CLI, no test with a stand-in can find.
+All CLIs, all faults and an ordinary user: `make agents`. These are the ones whose failure would be noticed last:
+errors of a preset about a CLI that no test with a stand-in can find.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def clis() -> Installed:
 
 @pytest.mark.parametrize("name", mcp_case.CLIENTS)
 @pytest.mark.parametrize("case", [mcp_case.mcp, cases.plan_from], ids=["mcp", "plan-from"])
-def test_a_real_cli_works_outside_of_the_swarm(clis: Installed, name: str, case: cases.Case) -> None:
+def test_a_real_cli_works_outside_the_swarm(clis: Installed, name: str, case: cases.Case) -> None:
     with harness(BY_NAME[name], clis, User.me()) as swarm:
         broken = [f"{found.promise}: {found.seen}" for found in case(swarm) if not found.kept]
     assert not broken, "\n".join(broken)

@@ -1,4 +1,4 @@
-"""How long the dashboard's answers take with a million tasks behind them."""
+"""How long the dashboard's responses take with a million tasks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TITLE = "The dashboard's answers in a large queue"
 MOST_MS = 100.0
 WORKERS = 16
 APART_MS = 300  # between two claims: twelve thousand attempts in the last hour
-# What a user sees, and what its page asks for; {n} is another number each time, so that nothing is answered twice.
+# What a user sees, and what the page requests; {n} is a different number each time, so that nothing is cached.
 ASKED = {
     "first page": "/api/tasks?limit=50",
     "a later page": "/api/tasks?limit=50&cursor={middle}",
@@ -38,7 +38,7 @@ ASKED = {
 
 
 def measure(scale: Scale) -> Figure:
-    """Ask a real dashboard for everything that a page shows, one question after the other."""
+    """Request everything that a page shows from a real dashboard, one request after the other."""
     count, tried, times = scale.pick(100_000, 1_000_000), scale.pick(20_000, 300_000), scale.pick(8, 60)
     with bench_swarm() as swarm:
         fill(swarm.path, count)

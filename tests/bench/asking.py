@@ -1,4 +1,4 @@
-"""A dashboard asked as its own page asks it: requests on one connection, and the line that announces changes."""
+"""A dashboard used like its own page does: requests on one connection, and the socket that announces changes."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Page:
         self.url = str(swarm.db.swarm.services()["dashboard"].detail["url"]).rstrip("/")
         self.token = swarm.db.swarm.dashboard_token()
         self._connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=DEADLINE_S)
-        # Until it answers it has only said in the database that it will.
+        # Until it responds it has only announced in the database that it will.
         wait_until(self._answers, "an answer of the dashboard", swarm=swarm)
 
     def get(self, path: str) -> tuple[float, bytes]:
-        """The milliseconds until the whole answer was there, and the answer.
+        """The milliseconds until the whole response had arrived, and the response.
 
         Raises:
             RuntimeError: It was no success.
@@ -36,7 +36,7 @@ class Page:
         return self._ask("GET", path)
 
     def line(self) -> websocket.WebSocket:
-        """A WebSocket that has heard the present state."""
+        """A WebSocket that has received the current state."""
         ticket = json.loads(self._ask("POST", "/api/ticket", {})[1])["ticket"]
         address = self.url.replace("http://", "ws://") + f"/ws?ticket={ticket}"
         line = websocket.create_connection(address, origin=self.url, timeout=DEADLINE_S)
@@ -62,7 +62,7 @@ class Page:
             self._connection.request(method, path, text, headers)
             answer = self._connection.getresponse()
         except http.client.RemoteDisconnected:
-            # Kept open only for moments; it opens again by itself, as that of a browser.
+            # Kept open only for moments; it opens again by itself, like that of a browser.
             self._connection.request(method, path, text, headers)
             answer = self._connection.getresponse()
         read = answer.read()

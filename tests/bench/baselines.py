@@ -1,4 +1,4 @@
-"""What the same commands cost without a swarm: xargs, GNU parallel, huey, and processes started as fast as they go."""
+"""The same commands without a swarm: xargs, GNU parallel, huey, and processes started as fast as possible."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def xargs_rate(count: int, at_once: int) -> float:
 
 
 def parallel_rate(count: int, at_once: int) -> float:
-    """Commands a second of GNU parallel, which runs each in a shell by itself."""
+    """Commands a second of GNU parallel, which runs each in a separate shell."""
     return _timed(["env", f"PARALLEL_SHELL={SHELL}", "parallel", "--will-cite", f"-j{at_once}", ":"], count)
 
 
 def huey_rate(folder: Path, count: int, at_once: int) -> float:
-    """Commands a second of a huey consumer with so many process workers; its database lies in the folder."""
+    """Commands a second of a huey consumer with so many process workers; its database is in the folder."""
     command = [sys.executable, str(_HUEY), str(folder / "huey.db"), str(count), str(at_once), *COMMAND]
     done = subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     return float(done.stdout)

@@ -34,7 +34,7 @@ _COUNTERS = """
 INSERT INTO counters (phase, status, tasks, hours)
 SELECT phase, status, count(*), coalesce(sum(estimated_hours), 0) FROM tasks GROUP BY phase, status
 """
-# Kept aside while rows are written and recreated behind them: in one go they cost a tenth.
+# Dropped while rows are written and recreated afterwards: in one go they cost a tenth.
 _ASIDE = """
 SELECT type, name, sql FROM sqlite_schema
 WHERE sql IS NOT NULL AND (type = 'index' AND tbl_name IN ('tasks', 'dependencies') OR name = 'tasks_counted_in')

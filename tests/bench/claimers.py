@@ -35,7 +35,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """One database to work on, until the time is over or so many tasks were claimed in all."""
+    """One database to work on, until the time is up or so many tasks were claimed in total."""
 
     path: Path
     mode: Mode
@@ -75,7 +75,7 @@ def take(rounds: Sequence[Round], claimers: int) -> list[Taken]:
                 turn, number, latencies = results.get(timeout=LOOK_S)
             except queue.Empty:
                 if any(process.exitcode for process in crew):
-                    raise RuntimeError("a claimer died; its error stands above") from None
+                    raise RuntimeError("a claimer died; its error is printed above") from None
                 continue
             found[turn, number] = tuple(latencies)
     finally:

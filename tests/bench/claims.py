@@ -1,4 +1,4 @@
-"""What a claim costs as the queue grows, alone and among many, and whether everyone gets a share."""
+"""The cost of a claim as the queue grows, alone and among many, and whether all get a share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_TIMES_SMALL = 2.0
 MOST_P50_MS, MOST_WAIT_MS = 0.15, 500.0
 LEAST_SHARE = 0.5  # of what each would have if all were served alike
 MANY = 16
-USED_SHARE = 0.4  # of a queue, so that its size stays about what is said
+USED_SHARE = 0.4  # of a queue, so that its size stays about the same
 Key = tuple[int, int, Mode]  # tasks, claimers, mode
 
 

@@ -1,4 +1,4 @@
-"""From a click to its outcome: a browser sends a request, a reaper handles it, the notice shows what came of it."""
+"""From a click to its outcome: a browser sends a request, a reaper handles it, the notice shows the outcome."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CLICK = """async (verb) => {
 
 
 def measure(scale: Scale) -> Figure:
-    """Hold and release a task by the buttons of its screen, at moments of no rhythm."""
+    """Hold and release a task by the buttons of its screen, at irregular moments."""
     try:
         with bench_swarm() as swarm, chromium() as browser:
             swarm.add(*noop_tasks(200))

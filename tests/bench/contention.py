@@ -22,7 +22,7 @@ PATIENCE_S = 900.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contended:
-    """What came of one queue."""
+    """The result of one queue."""
 
     landed: int
     attempts: int

@@ -1,4 +1,4 @@
-"""What one no-op task costs: time, processor time, commits, syncs and system calls."""
+"""The cost of one no-op task: time, processor time, commits, syncs and system calls."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Cost:
     keeper_ms: float
     agents_ms: float
     commits: float
-    durable: float  # commits that were synced before the worker went on
+    durable: float  # commits that were synced before the worker continued
     in_commits_ms: float
     in_syncs_ms: float
     for_lock_ms: float
@@ -57,8 +57,8 @@ def measure(scale: Scale) -> Figure:
     return Figure(
         how=(
             f"One worker, alone, with {FEW} and with {many} no-op tasks; the difference per task. Commits are counted "
-            "inside the worker, system calls by strace in runs of their own. Agents are what the worker started and "
-            "waited for; beside them stands xargs with the same command, one at a time. A result is synced "
+            "inside the worker, system calls by strace in separate runs. Agents are what the worker started and "
+            "waited for; xargs with the same command, one at a time, is shown for comparison. A result is synced "
             "before the worker claims again."
         ),
         tables=(

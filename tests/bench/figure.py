@@ -1,4 +1,4 @@
-"""What a measurement hands back: tables, targets, plots and raw numbers; and the few statistics they are made of."""
+"""What a measurement returns: tables, targets, plots and raw numbers; and the few statistics they are made of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a swarm costs while it does nothing: memory of each process, and processor time."""
+"""The cost of an idle swarm: memory of each process, and processor time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Seen:
 
 
 def measure(scale: Scale) -> Figure:
-    """Let the whole suite work for a moment, then watch it do nothing."""
+    """Let the whole suite work for a moment, then watch it idle."""
     if not Path("/proc/self/smaps_rollup").exists():
         raise CannotMeasure("needs Linux with /proc/PID/smaps_rollup")
     seconds = scale.pick(4.0, 20.0)

@@ -16,7 +16,7 @@ from swarm_worker.landing import careful_git
 
 
 class Clocked:
-    """Stands in for what runs git.
+    """Replaces what runs git.
 
     `ran`: for each process its start (milliseconds since the epoch), git's verb, its milliseconds from start to end and
     of processor time, and the worker's own processor time so far.

@@ -24,7 +24,7 @@ ACTOR = "bench"
 
 @contextmanager
 def bench_folder() -> Iterator[Path]:
-    """A folder for one measurement, gone afterwards."""
+    """A folder for one measurement, removed afterwards."""
     WORKSHOP.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="run-", dir=WORKSHOP, ignore_cleanup_errors=True) as name:
         yield Path(name)
@@ -95,7 +95,7 @@ def _number_at(swarm: LiveSwarm, status: str) -> int:
 
 
 class Bell:
-    """A named pipe by which an agent says that it runs; heard within microseconds, at no cost of another process."""
+    """A named pipe by which an agent reports that it runs; noticed within microseconds, without another process."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "bell"

@@ -1,4 +1,4 @@
-"""A whole swarm under its own supervisord, with as many workers as asked for, and what its processes cost."""
+"""A whole swarm under its own supervisord, with the requested number of workers, and the cost of its processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ AGENTS = "agents"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """What the processes of one kind cost: memory in MiB, and CPU time in seconds since each was started."""
+    """The cost of the processes of one kind: memory in MiB, and CPU time in seconds since each was started."""
 
     number: int
     pss_mib: float
@@ -164,7 +164,7 @@ def hub(folder: Path, workers: int, **settings: str) -> Iterator[Hub]:
 
 
 def costs(members: Mapping[str, list[psutil.Process]]) -> dict[str, Costs]:
-    """What each kind of process costs now."""
+    """The current cost of each kind of process."""
     found = {}
     for kind, its in members.items():
         readings = [(pss_mib(each.pid), cpu_s(each.pid)) for each in its]

@@ -1,4 +1,4 @@
-"""Importing a large file with dependencies, beside the bare YAML parser in C on the same file."""
+"""Importing a large file with dependencies, compared with the bare YAML parser in C on the same file."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def measure(scale: Scale) -> Figure:
 
 
 def write_tasks(file: Path, count: int) -> None:
-    """A task file as people write them: texts, lists, and dependencies on tasks before."""
+    """A task file as users write them: texts, lists, and dependencies on earlier tasks."""
     with file.open("w") as out:
         out.write("tasks:\n")
         for n in range(count):
@@ -117,7 +117,7 @@ def write_tasks(file: Path, count: int) -> None:
 
 @contextmanager
 def lock_probe(db: Path, waits_ms: list[float]) -> Iterator[None]:
-    """Meanwhile ask for the write lock now and then, and note how long it took to get it."""
+    """Meanwhile request the write lock now and then, and record how long it took to get it."""
     over = threading.Event()
 
     def probe() -> None:

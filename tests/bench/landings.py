@@ -1,4 +1,4 @@
-"""What a worktree and landing cost a task: beside the same tasks in one folder, with git's own share."""
+"""The cost of a worktree and of landing: compared with the same tasks in one folder, with git's own share."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Spent:
 
 
 def measure(scale: Scale) -> Figure:
-    """Both kinds in turns: what one minute of this machine gives, it gives to both."""
+    """Both kinds in turns, so that changes in the speed of the machine affect both."""
     many = FIRST + scale.pick(8, 20)
     sizes = scale.pick((FILES,), (FILES, FILES, MANY_FILES))
     rounds = [(files, _spent(many, files, "none"), _spent(many, files, "worktree")) for files in sizes]
@@ -146,7 +146,7 @@ def bare_checkout(swarm: LiveSwarm, at: Path) -> tuple[float, float]:
 
 
 def _spent(count: int, files: int, isolation: str) -> Spent:
-    """What a task took in a queue of so many, without the first ones."""
+    """The time of a task in a queue of so many, without the first ones."""
     with bench_swarm() as swarm:
         fill(swarm, files)
         swarm.settings |= {"SWARM_ISOLATION": isolation}
@@ -172,7 +172,7 @@ def _spent(count: int, files: int, isolation: str) -> Spent:
 
 
 def fill(swarm: LiveSwarm, files: int = FILES) -> None:
-    """Make the project a repository with as many files as a big one has."""
+    """Make the project a repository with as many files as a large one has."""
     for number in range(files):
         path = swarm.project / f"folder-{number // FILES_IN_FOLDER}" / f"file-{number}.txt"
         path.parent.mkdir(exist_ok=True)
@@ -181,7 +181,7 @@ def fill(swarm: LiveSwarm, files: int = FILES) -> None:
 
 
 def commit_all(swarm: LiveSwarm) -> None:
-    """Make a repository of what lies in the project's folder."""
+    """Make a repository of the contents of the project's folder."""
     settings = swarm.folder / "gitconfig"
     settings.write_text(_PERSON)
     swarm.settings |= {"GIT_CONFIG_GLOBAL": str(settings), "GIT_CONFIG_NOSYSTEM": "1"}

@@ -1,4 +1,4 @@
-"""The machine that a figure was measured on, as far as it matters for the figure."""
+"""The machine on which a figure was measured, as far as it matters for the figure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import psutil
 from swarm_shared.store.engine.connection import engine_version
 
 GIB = 1024**3
-BUSY_PERCENT = 10.0  # above this, others take part in the measurement
+BUSY_PERCENT = 10.0  # above this, other programs affect the measurement
 LOOK_S = 0.5
 
 
@@ -67,7 +67,7 @@ class Before:
 
 
 def look_before() -> Before:
-    """Look at the machine for a moment."""
+    """Measure the load for a moment."""
     return Before(load=os.getloadavg()[0], others_percent=psutil.cpu_percent(interval=LOOK_S))
 
 

@@ -30,7 +30,7 @@ from bench.figure import Figure, Scale
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """A figure that can be asked for by name."""
+    """A figure that can be requested by name."""
 
     title: str
     measure: Callable[[Scale], Figure]

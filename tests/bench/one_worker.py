@@ -1,4 +1,4 @@
-"""One worker alone, started in whatever way, that carries out a queue and leaves; and its processor time."""
+"""One worker, started in any way, that carries out a queue and exits; and its processor time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from swarm_shared.domain.models import TaskSpec
 
 LEAVES_WITHIN_S = 30.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-# Fields of /proc/PID/stat behind the name, which may hold anything: user, system, and both of ended children.
+# Fields of /proc/PID/stat after the name, which may contain anything: user, system, and both of ended children.
 _TIMES = slice(11, 15)
 
 

@@ -21,9 +21,9 @@ PAGES = 10
 WORKERS = 2
 READ_BYTES = 1 << 20
 PICTURES_EVERY_S = 6.0  # as a page does that shows the last hour
-WINDOW_S, SETTLE_S = 2.0, 1.2  # a page that went away is noticed within a second
+WINDOW_S, SETTLE_S = 2.0, 1.2  # a closed page is noticed within a second
 MOST_TASKS_A_SECOND = 2_500  # so that there are always some left
-_NEWEST = 2**53  # a page asks because something has happened
+_NEWEST = 2**53  # a page requests data because something has happened
 LEAST_SHARE = 0.95  # within what windows differ by themselves
 
 

@@ -1,6 +1,6 @@
 """Plots as SVG, drawn from numbers alone.
 
-Each brings its own ground, light or dark as the reader's system is: the page around it may have chosen otherwise.
+Each has its own background, light or dark like the reader's system: the page around it may have chosen otherwise.
 """
 
 from __future__ import annotations

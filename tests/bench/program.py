@@ -1,4 +1,4 @@
-"""The command: what is to be measured, and what its exit code says."""
+"""The command: what is to be measured, and the exit code."""
 
 from __future__ import annotations
 

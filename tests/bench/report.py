@@ -1,4 +1,4 @@
-"""What was measured so far: shown and kept on disk after each figure, as raw numbers and as a page of the manual."""
+"""The measurements so far: shown and stored on disk after each figure, as raw numbers and as a page of the manual."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.measurements import Measurement
 from bench.plot import svg
 from bench.render import figure_text, report_markdown, target_text
 
-HANGS_AFTER_S = 600  # some three times what the longest figure takes
+HANGS_AFTER_S = 600  # about three times what the longest figure takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What was asked for: all figures that there are, those wanted of them, and where the page goes, if anywhere."""
+    """The request: all existing figures, the wanted ones, and where the page goes, if anywhere."""
 
     all: Mapping[str, Measurement]
     names: tuple[str, ...]
@@ -42,13 +42,13 @@ class Request:
 
     @property
     def command(self) -> str:
-        """How a user asks for the same again."""
+        """The command with which a user repeats it."""
         words = [*(() if set(self.names) == set(self.all) else self.names), *(("--quick",) if self.quick else ())]
         return f'make bench ARGS="{" ".join([*words, "--write docs/bench"])}"'
 
 
 class Report:
-    """The figures of one request. Whoever interrupts it has what was done until then."""
+    """The figures of one request. An interruption keeps what was measured until then."""
 
     def __init__(self, request: Request, machine: Machine, *, raw: Path) -> None:
         self.done: dict[str, Done] = {}
@@ -58,7 +58,7 @@ class Report:
         self._when = datetime.now(UTC)
 
     def measure_all(self) -> None:
-        """Each figure once; what broke, once more at the end."""
+        """Each figure once; broken ones once more at the end."""
         names, began = self._request.names, time.monotonic()
         for number, name in enumerate(names, 1):
             minutes = (time.monotonic() - began) / 60
@@ -83,7 +83,7 @@ class Report:
         ]
 
     def _measure(self, name: str) -> None:
-        """A broken figure costs none of the others, which may have taken minutes."""
+        """A broken figure does not affect the others, which may have taken minutes."""
         self.missing.pop(name, None)
         self.broken.discard(name)
         try:
@@ -140,7 +140,7 @@ class Report:
             self._machine,
             f"{self._when:%Y-%m-%d}",
             self._request.command,
-            # A figure that took two tries stands in its place nevertheless.
+            # A figure that took two tries is still in its place.
             [
                 (titles[name], self.done[name].figure, self.done[name].before)
                 for name in self._request.names
@@ -153,7 +153,7 @@ class Report:
 
 @contextmanager
 def no_longer_than(s: int) -> Iterator[None]:
-    """End what hangs, in whatever call it does; for the main thread.
+    """End a measurement that hangs, in whatever call it is; for the main thread.
 
     Raises:
         TimeoutError: It took longer.

@@ -1,4 +1,4 @@
-"""What a swarm costs with many workers: memory, CPU time, writes, and how long it takes to start, recover and stop."""
+"""The cost of a swarm with many workers: memory, CPU time, writes, and the time to start, recover and stop."""
 
 from __future__ import annotations
 

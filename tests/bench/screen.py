@@ -1,4 +1,4 @@
-"""From a commit to the screen: a real browser shows what was committed, and says when it had drawn it."""
+"""From a commit to the screen: a real browser shows the change, and reports when it had drawn it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NOTE = """() => {
 
 
 def measure(scale: Scale) -> Figure:
-    """Hold one task after the other, at moments of no rhythm, and look at the counter of held tasks."""
+    """Hold one task after the other, at irregular moments, and watch the counter of held tasks."""
     try:
         with bench_swarm() as swarm, chromium() as browser:
             swarm.add(*noop_tasks(TASKS))

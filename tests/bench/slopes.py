@@ -1,4 +1,4 @@
-"""How fast something grows: a straight line through samples, and how sure one can be of its slope."""
+"""How fast something grows: a regression line through samples, and the confidence in its slope."""
 
 from __future__ import annotations
 

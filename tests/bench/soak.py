@@ -38,7 +38,7 @@ TASKS_PER_S = 2.0
 BACKLOG = 20  # a machine that is too slow for the pace gets no more than this
 SAMPLE_S = 2.0
 TELL_S = 15.0
-# Until then caches fill and lists reach their length, which is no growth.
+# Until then caches fill and lists reach their length, which is not growth.
 WARM_UP_SHARE, WARM_UP_H = 0.25, 2 / 60
 SHORTEST_MINUTES = 4.0
 DRAIN_S = 120.0
@@ -64,7 +64,7 @@ class Series:
 
 
 class Soak:
-    """A swarm at work, and what was seen of it."""
+    """A swarm at work, and the samples taken of it."""
 
     def __init__(self, swarm: LiveSwarm) -> None:
         self.series: dict[str, Series] = {}
@@ -103,7 +103,7 @@ class Soak:
         wait_until(lambda: time.monotonic() >= until, "the next look", swarm=self._swarm)
 
     def faults(self) -> list[str]:
-        """What went wrong apart from growth."""
+        """Faults other than growth."""
         found = []
         if (done := self._value("SELECT count(*) FROM tasks WHERE status = 'completed'")) != self.fed:
             found.append(f"{done} of {self.fed} tasks are completed")
@@ -140,7 +140,7 @@ class Soak:
         with urllib.request.urlopen(request, timeout=10) as answer:
             answer.read()
 
-    # ───── looking ─────
+    # ───── sampling ─────
 
     def _sample(self, now: float) -> None:
         hours = (now - self._began) / 3600

@@ -1,4 +1,4 @@
-"""Programs of the system that some figures need: are they there, and if not, how to get them."""
+"""Programs of the system that some figures need: whether they are installed, and if not, how to install them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ALL = (PARALLEL, STRACE)
 
 
 def missing_text(tools: Iterable[Tool] = ALL) -> str | None:
-    """One line with the one command that brings all that is missing; None when nothing is."""
+    """One line with the one command that installs all missing ones; None if there are none."""
     missing = [tool for tool in tools if not tool.is_there()]
     if not missing:
         return None

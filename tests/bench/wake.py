@@ -17,7 +17,7 @@ WORKERS = 4
 
 
 def measure(scale: Scale) -> Figure:
-    """Import one task at a time, at moments that have nothing to do with the workers' looks."""
+    """Import one task at a time, at moments unrelated to the workers' polls."""
     from_commit_ms, from_command_ms = [], []
     rng = random.Random(1)
     with bench_swarm() as swarm:

@@ -1,4 +1,4 @@
-"""What a task waits for its worktree, from a spare and without one, and how many checkouts a run leaves on the disk."""
+"""How long a task waits for its worktree, from a spare and without one, and how many checkouts a run leaves on disk."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def _files_in(swarm: LiveSwarm) -> int:
 
 
 def _checkouts(state: Path) -> int:
-    """Each counted once, also one that is just renamed from a task's path to a spare's."""
+    """Each counted once, including one that is just being renamed from a task's path to a spare's."""
     return len({one.inode() for name in ("worktrees", "spares") for one in _folders(state / name)})
 
 

@@ -11,7 +11,7 @@ from steered_queue import SteeredQueue
 
 from browser import DEADLINE_S, RunningDashboard, Watched, chromium, context_of, dashboard, watch
 
-expect.set_options(timeout=DEADLINE_S * 1000)  # the machine may be busy with other tests
+expect.set_options(timeout=DEADLINE_S * 1000)  # the machine may be running other tests
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Every screen is accessible: checked by axe, in narrow windows, by keyboard alone, and with reduced motion."""
+"""Every screen is accessible: checked by axe, in narrow windows, by keyboard only, and with reduced motion."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ pytestmark = pytest.mark.browser
 TABS = ("attempts", "log", "diff", "checks", "prompt", "definition", "links", "events")
 PHONE_PX, DESKTOP_PX = 390, 1280
 WIDTHS = (320, 390, 640, 768, 900, 1024, 1280, 1440, 1920)  # 640: a window of 1280 at 200 %
-SETTLE_MS = 40  # pictures are drawn again for another width
+SETTLE_MS = 40  # charts are redrawn for another width
 RUNNING, COMPLETED = "4.3.b", "2.3.b"
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDashboard]:
-    """A swarm in the middle of its work, with something on every screen."""
+    """A swarm at work, with something on every screen."""
     path: Path = tmp_path_factory.mktemp("demo") / "tasks.db"
     fill(path)
     with dashboard(path) as running:
@@ -63,7 +63,7 @@ def each_screen(page: Page, running: RunningDashboard) -> Iterator[str]:
 def test_every_screen_is_accessible_in_both_themes_and_fits_every_width(
     browser: Browser, demo: RunningDashboard
 ) -> None:
-    """On one page and one load per screen: what a theme or a width changes needs no other."""
+    """With one load per screen: switching the theme or the width needs no other."""
     context = context_of(browser)
     page = context.new_page()
     faults: dict[str, list[object]] = {}
@@ -87,7 +87,7 @@ def test_every_screen_is_accessible_in_both_themes_and_fits_every_width(
     assert not faults
 
 
-def test_axe_finds_nothing_serious_in_the_help_a_menu_and_a_question(browser: Browser, demo: RunningDashboard) -> None:
+def test_axe_finds_nothing_serious_in_the_help_a_menu_and_a_dialog(browser: Browser, demo: RunningDashboard) -> None:
     context = context_of(browser)
     page = context.new_page()
     page.goto(demo.link)
@@ -108,12 +108,12 @@ def test_axe_finds_nothing_serious_in_the_help_a_menu_and_a_question(browser: Br
     context.close()
 
 
-def test_a_fault_would_be_found(browser: Browser, demo: RunningDashboard) -> None:
+def test_the_check_itself_finds_a_fault(browser: Browser, demo: RunningDashboard) -> None:
     context = context_of(browser)
     page = context.new_page()
     page.goto(demo.link)
     page.wait_for_selector("main .screen")
-    # Outside of what the page redraws when the run reports something.
+    # Outside the part that the page redraws when the run reports something.
     page.evaluate("() => document.body.append(document.createElement('button'))")
     assert "button-name" in [fault["id"] for fault in grave_faults(page)]
     page.emulate_media(color_scheme="dark")
@@ -138,7 +138,7 @@ def test_the_keyboard_reaches_every_control_of_every_screen(browser: Browser, de
 
 
 @pytest.mark.parametrize("screen", ["/", "/tasks", "/workers"])
-def test_the_focus_stays_where_it_is_while_the_swarm_continues(
+def test_the_focus_stays_in_place_while_the_swarm_continues(
     harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched, screen: str
 ) -> None:
     harness.add(*(TaskSpec(id=f"t{n}", name=f"n{n}") for n in range(6)))
@@ -151,7 +151,7 @@ def test_the_focus_stays_where_it_is_while_the_swarm_continues(
     expect(page.locator(":focus")).to_have_attribute("href", f"/tasks/{claim.task_id}")
 
 
-def test_what_happens_is_spoken_politely_and_not_line_by_line(
+def test_changes_are_announced_politely_and_not_line_by_line(
     harness: SteeredQueue, page: Page, running: RunningDashboard
 ) -> None:
     harness.add("1")

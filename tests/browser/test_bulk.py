@@ -1,4 +1,4 @@
-"""Acting on many tasks from the list: by selection, by keyboard, and on everything that matches, counted first."""
+"""Actions on many tasks from the list: by selection, by keyboard, and on everything that matches, counted first."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def listed(harness: SteeredQueue, page: Page, running: RunningDashboard) -> Page
     return page
 
 
-def test_selected_tasks_are_acted_on_by_one_row(harness: SteeredQueue, listed: Page, seen: Watched) -> None:
+def test_an_action_on_selected_tasks_is_one_row(harness: SteeredQueue, listed: Page, seen: Watched) -> None:
     listed.check("[data-pick='1']")
     listed.click("[data-pick='4']", modifiers=["Shift"])
     bar = listed.locator(".bulk")
@@ -50,14 +50,12 @@ def test_selected_tasks_are_acted_on_by_one_row(harness: SteeredQueue, listed: P
     assert harness.status("3") is Status.NOT_STARTED
 
 
-def test_everything_that_matches_is_counted_before_it_is_done(
-    harness: SteeredQueue, listed: Page, seen: Watched
-) -> None:
+def test_matching_tasks_are_counted_before_the_action(harness: SteeredQueue, listed: Page, seen: Watched) -> None:
     listed.click("text=Act on all 5")
     expect(listed.locator(".bulk")).to_contain_text("Everything that matches")
     listed.click(".bulk [data-verb='hold']")
     expect(listed.locator(".counting")).to_have_text("2 tasks Skipped: 3 failed.")
-    listed.keyboard.press("Enter")  # the harmless answer has the focus
+    listed.keyboard.press("Enter")  # the harmless button has the focus
     assert harness.db.control.newest(limit=1) == []
     listed.click(".bulk [data-verb='hold']")
     listed.click("#dialog button.primary")
@@ -67,7 +65,7 @@ def test_everything_that_matches_is_counted_before_it_is_done(
     assert [harness.status(i) for i in "345"] == [Status.FAILED, Status.HELD, Status.HELD]
 
 
-def test_a_search_is_counted_to_its_end_before_the_answer_can_be_given(
+def test_a_search_is_counted_completely_before_it_can_be_confirmed(
     harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
     fail(harness, "a", "b", error="timeout of the server")
@@ -97,7 +95,7 @@ def test_a_search_is_counted_to_its_end_before_the_answer_can_be_given(
     assert [harness.status(i) for i in "abc"] == [Status.NOT_STARTED, Status.NOT_STARTED, Status.FAILED]
 
 
-def test_rows_are_selected_by_keyboard_and_stay_so_while_the_list_changes(
+def test_rows_are_selected_by_keyboard_and_stay_selected_while_the_list_changes(
     harness: SteeredQueue, listed: Page, seen: Watched
 ) -> None:
     listed.keyboard.press("j")
@@ -113,7 +111,7 @@ def test_rows_are_selected_by_keyboard_and_stay_so_while_the_list_changes(
     expect(listed.locator("[data-pick='2']")).not_to_be_checked()
     listed.click('.tabs a[data-group="failed"]')
     expect(listed.locator("tbody tr")).to_have_count(3)
-    expect(listed.locator(".bulk")).to_be_hidden()  # another filter, another selection
+    expect(listed.locator(".bulk")).to_be_hidden()  # a different filter clears the selection
 
 
 def test_a_bulk_action_is_reported_in_the_audit(harness: SteeredQueue, listed: Page, running: RunningDashboard) -> None:

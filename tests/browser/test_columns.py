@@ -31,7 +31,7 @@ def test_columns_are_chosen_and_kept(
     assert headings(page) == ["Status", "Task", "Type", "Priority", "Tries", "Time", "Worker"]
 
 
-def test_the_keyboard_alone_chooses_columns_and_cards_on_a_phone_follow(
+def test_columns_can_be_chosen_by_keyboard_and_cards_on_a_phone_follow(
     harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
     harness.add(TaskSpec(id="a", name="first", phase="build"))

@@ -1,4 +1,4 @@
-"""An open page comes back by itself after the dashboard was restarted, and never says Live over a dead screen."""
+"""An open page reconnects by itself after the dashboard was restarted, and never says Live over a dead screen."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_screen_that_failed_to_load_appears_once_the_dashboard_is_back(
         expect(page.locator("#chip")).to_have_text("Live")
 
 
-def test_over_a_screen_that_could_not_be_loaded_the_chip_does_not_say_live(harness: SteeredQueue, page: Page) -> None:
+def test_the_chip_does_not_say_live_over_a_screen_that_could_not_be_loaded(harness: SteeredQueue, page: Page) -> None:
     harness.add("setup")
     tried: list[str] = []
 
@@ -39,7 +39,7 @@ def test_over_a_screen_that_could_not_be_loaded_the_chip_does_not_say_live(harne
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     expect(page.locator("#chip")).to_have_text("Loading failed")
     page.unroute("**/api/tasks*")
-    # The page may be quicker to load the screen again by itself, and then the button is gone.
+    # The page may reload the screen by itself first, and then the button is gone.
     page.evaluate("() => document.querySelector('main button.primary')?.click()")
     expect(page.locator('table.tasks tr[data-key="setup"]')).to_be_visible()
     expect(page.locator("#chip")).to_have_text("Live")

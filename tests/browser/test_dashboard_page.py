@@ -82,11 +82,11 @@ def test_a_failed_task_is_retried_with_a_note(harness: SteeredQueue, page: Page,
     assert (row.verb, row.target, dict(row.argument)) == (Verb.RETRY, "build/part 1", {"note": "mind the order"})
     expect(page.locator(".notice")).to_have_attribute("data-kind", "done")
     expect(page.locator(".task-head .badge")).to_contain_text("ready")
-    expect(page.locator("#note")).to_have_count(0)  # what is ready needs no retry
+    expect(page.locator("#note")).to_have_count(0)  # a ready task needs no retry
     assert harness.task("build/part 1")["note"] == "mind the order"
 
 
-def test_what_was_typed_stays_while_the_page_updates(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_typed_text_is_kept_while_the_page_updates(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     fail_one(harness, "1")
     page.click('.short li[data-group="failed"] a.id')
     page.locator("#note").press_sequentially("half a ")
@@ -98,7 +98,7 @@ def test_what_was_typed_stays_while_the_page_updates(harness: SteeredQueue, page
     assert page.input_value("#note") == "half a sentence"
 
 
-def test_a_running_task_is_killed_after_a_question(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_a_running_task_is_killed_after_confirmation(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.add("1")
     harness.start()
     page.click('table.running [data-verb="kill"]')
@@ -113,9 +113,7 @@ def test_a_running_task_is_killed_after_a_question(harness: SteeredQueue, page: 
     expect(page.locator('.short li[data-group="held"]')).to_contain_text("It was killed on request")
 
 
-def test_an_emergency_stop_asks_first_and_resume_takes_it_back(
-    harness: SteeredQueue, page: Page, seen: Watched
-) -> None:
+def test_an_emergency_stop_asks_first_and_resume_cancels_it(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.add("1", "2")
     harness.start()
     page.click("text=Emergency stop")
@@ -134,7 +132,7 @@ def test_an_emergency_stop_asks_first_and_resume_takes_it_back(
     expect(page.locator(".warning")).to_have_count(0)
 
 
-def test_a_refusal_says_why(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_a_refusal_shows_the_reason(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.add("1")
     page.click('#nav a[data-screen="tasks"]')
     page.hover("tbody tr")
@@ -157,7 +155,7 @@ def test_the_number_of_workers_is_set(harness: SteeredQueue, page: Page, seen: W
     assert (row.verb, dict(row.argument)) == (Verb.SCALE, {"workers": 5})
 
 
-def test_rows_do_not_move_under_the_pointer_and_the_chip_counts(
+def test_rows_do_not_move_under_the_pointer_and_the_chip_counts_changes(
     harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     harness.add("1", "2")
@@ -175,7 +173,7 @@ def test_rows_do_not_move_under_the_pointer_and_the_chip_counts(
     assert claim.task_id == "1"
 
 
-def test_all_of_it_works_by_keyboard_alone(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_everything_works_by_keyboard_only(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     fail_one(harness, "1")
     harness.add("2")
     keyboard = page.keyboard
@@ -204,10 +202,10 @@ def test_all_of_it_works_by_keyboard_alone(harness: SteeredQueue, page: Page, se
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
 
 
-def test_another_site_gets_nothing(
+def test_another_site_can_read_and_change_nothing(
     browser: Browser, harness: SteeredQueue, running: RunningDashboard, page: Page
 ) -> None:
-    """A page of another port of this machine, which browsers take for the same site, tries everything."""
+    """A page on another port of this machine, which browsers treat as the same site, tries everything."""
     from http.server import BaseHTTPRequestHandler, HTTPServer
     from threading import Thread
 
@@ -283,7 +281,9 @@ def test_without_the_token_the_page_explains_how_to_get_the_link(browser: Browse
     context.close()
 
 
-def test_the_token_leaves_the_address_at_once_and_new_tabs_have_it(page: Page, running: RunningDashboard) -> None:
+def test_the_token_is_removed_from_the_address_at_once_and_new_tabs_have_it(
+    page: Page, running: RunningDashboard
+) -> None:
     assert running.token not in page.url
     other = page.context.new_page()
     other.goto(running.url + "/workers")
@@ -361,7 +361,7 @@ def test_text_has_contrast_in_both_themes(browser: Browser, harness: SteeredQueu
     context.close()
 
 
-def test_a_dashboard_that_went_away_is_shown_as_stale(page: Page, running: RunningDashboard) -> None:
+def test_a_dashboard_that_is_gone_is_shown_as_stale(page: Page, running: RunningDashboard) -> None:
     running.process.terminate()
     running.process.wait(10)
     expect(page.locator("#chip")).to_have_text(re.compile("Stale for"))

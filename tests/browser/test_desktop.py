@@ -1,4 +1,4 @@
-"""Desktop notifications: only after a click, only while the page is not in front, and once for each piece of news."""
+"""Desktop notifications: only after a click, only while the page is in the background, and once per event."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from browser import RunningDashboard, context_of, watch
 from swarm_shared.domain.models import FailureClass
 from swarm_shared.store.queue.policy import Budgets
 
-# The browser's own notifications cannot be read by a test. `granted` is what the user would say.
+# A test cannot read the browser's own notifications. `granted` is the user's decision.
 STAND_IN = """
 window.shown = [];
 window.Notification = class {
@@ -45,13 +45,13 @@ def fail_one(harness: SteeredQueue, page: Page, task: str, needing: int) -> None
     expect(page.locator(".columns section", has_text="Needs you").first.locator("li")).to_have_count(needing)
 
 
-def test_nothing_is_shown_before_the_user_has_asked_for_it(harness: SteeredQueue, page: Page) -> None:
+def test_nothing_is_shown_before_the_user_has_enabled_it(harness: SteeredQueue, page: Page) -> None:
     fail_one(harness, page, "a", 1)
     assert page.evaluate("shown") == []
     assert page.evaluate("Notification.permission") == "default"
 
 
-def test_after_a_click_each_piece_of_news_is_shown_once(harness: SteeredQueue, page: Page) -> None:
+def test_after_a_click_each_event_is_shown_once(harness: SteeredQueue, page: Page) -> None:
     button = page.locator("#desktop")
     expect(button).to_have_attribute("aria-pressed", "false")
     button.click()
@@ -62,12 +62,12 @@ def test_after_a_click_each_piece_of_news_is_shown_once(harness: SteeredQueue, p
     assert page.evaluate("shown.filter(([title]) => title === '1 task needs you').length") == 1
     page.evaluate("window.inFront = true")
     fail_one(harness, page, "b", 2)
-    assert "2 tasks need you" not in str(page.evaluate("shown")), "the page is in front"
+    assert "2 tasks need you" not in str(page.evaluate("shown")), "the page is in the foreground"
     button.click()
     expect(button).to_have_attribute("aria-pressed", "false")
 
 
-def test_a_refusal_is_shown_and_nothing_else(harness: SteeredQueue, page: Page) -> None:
+def test_a_denied_permission_is_shown_and_nothing_else(harness: SteeredQueue, page: Page) -> None:
     page.evaluate("window.answer = 'denied'")
     page.locator("#desktop").click()
     expect(page.locator("#desktop")).to_have_attribute(

@@ -1,4 +1,4 @@
-"""Everything can be done from the dashboard: by palette, search, click and form, and undone where that is possible."""
+"""Everything can be done from the dashboard: by palette, search, click and form, and undone if that is possible."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_palette_opens_screens_tasks_and_requests(harness: SteeredQueue, lis
 # ───── rows and columns ─────
 
 
-def test_a_click_anywhere_on_a_row_opens_it_and_controls_keep_their_meaning(listed: Page, seen: Watched) -> None:
+def test_a_click_anywhere_on_a_row_opens_it_and_controls_keep_their_function(listed: Page, seen: Watched) -> None:
     row = listed.locator('tr[data-key="docs"]')
     row.locator('input[type="checkbox"]').click()
     expect(listed.locator(".bulk")).to_contain_text("1 task selected")
@@ -65,7 +65,7 @@ def test_a_click_anywhere_on_a_row_opens_it_and_controls_keep_their_meaning(list
     expect(listed.locator("h1")).to_have_text("Write the manual")
 
 
-def test_columns_sort_up_down_and_back(listed: Page, seen: Watched) -> None:
+def test_columns_sort_ascending_descending_and_back(listed: Page, seen: Watched) -> None:
     assert ids(listed) == ["parse", "print", "docs"]
     heading = listed.locator("th", has_text="Task")
     heading.locator("a").click()
@@ -93,7 +93,7 @@ def test_the_same_rows_as_a_board_by_status_or_phase(listed: Page, seen: Watched
 # ───── the search ─────
 
 
-def test_the_list_follows_the_search_and_stays_while_it_cannot_be_read(listed: Page, seen: Watched) -> None:
+def test_the_list_follows_the_search_and_stays_while_the_search_is_invalid(listed: Page, seen: Watched) -> None:
     listed.click("#search-box")
     listed.keyboard.type("manual")
     expect(listed.locator("table.tasks tbody tr")).to_have_count(1)
@@ -106,7 +106,7 @@ def test_the_list_follows_the_search_and_stays_while_it_cannot_be_read(listed: P
     listed.keyboard.type("led")
     expect(listed.locator("main")).to_contain_text("No task matches.")
     expect(listed.locator("#search-note")).to_be_empty()
-    seen.errors.clear()  # the browser notes every answer that is a refusal
+    seen.errors.clear()  # the browser logs every response that is a refusal
 
 
 def test_qualifiers_and_values_are_offered(listed: Page, seen: Watched) -> None:
@@ -143,11 +143,11 @@ def test_a_hold_is_undone_from_its_notice(harness: SteeredQueue, listed: Page, s
     assert harness.status("docs") is Status.NOT_STARTED
 
 
-def test_a_task_is_added_by_a_form(harness: SteeredQueue, listed: Page, seen: Watched) -> None:
+def test_a_task_is_added_with_a_form(harness: SteeredQueue, listed: Page, seen: Watched) -> None:
     listed.get_by_role("button", name="Add task…").click()
     dialog = listed.locator("#dialog")
     dialog.get_by_role("button", name="Add").click()
-    expect(dialog).to_be_visible()  # without a name it is no task
+    expect(dialog).to_be_visible()  # without a name it is not a task
     dialog.get_by_label("Name", exact=True).fill("Check the spelling")
     dialog.get_by_label("Depends on (ids)").fill("docs, print")
     dialog.get_by_label("Hold it until I release it").check()
@@ -158,7 +158,7 @@ def test_a_task_is_added_by_a_form(harness: SteeredQueue, listed: Page, seen: Wa
     assert harness.task("check-the-spelling")["dependencies"] == ["print", "docs"]
 
 
-def test_a_task_is_edited_and_the_edit_undone(harness: SteeredQueue, listed: Page, seen: Watched) -> None:
+def test_a_task_is_edited_and_the_edit_is_undone(harness: SteeredQueue, listed: Page, seen: Watched) -> None:
     listed.locator('tr[data-key="docs"] a').click()
     listed.get_by_role("button", name="Edit…").click()
     dialog = listed.locator("#dialog")
@@ -173,7 +173,7 @@ def test_a_task_is_edited_and_the_edit_undone(harness: SteeredQueue, listed: Pag
     expect(listed.locator("h1")).to_have_text("Write the manual")
 
 
-def test_ids_and_commands_are_copied(listed: Page, seen: Watched) -> None:
+def test_ids_and_commands_can_be_copied(listed: Page, seen: Watched) -> None:
     listed.context.grant_permissions(["clipboard-read", "clipboard-write"])
     listed.locator('tr[data-key="docs"] a').click()
     listed.get_by_role("button", name="Copy docs").click()
@@ -183,7 +183,7 @@ def test_ids_and_commands_are_copied(listed: Page, seen: Watched) -> None:
 # ───── screens ─────
 
 
-def test_logs_of_running_tasks_are_side_by_side(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_logs_of_running_tasks_are_shown_side_by_side(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.add("a", "b")
     for number, text in ((1, b"of a\n"), (2, b"of b\n")):
         harness.start(f"worker-{number}")
@@ -205,7 +205,7 @@ def test_settings_are_shown_and_secrets_are_not(page: Page, seen: Watched) -> No
     expect(page.locator('tr[data-key="dashboard_token"]')).to_contain_text("–")
 
 
-def test_a_refused_task_can_be_edited_again_with_all_that_was_typed(
+def test_a_refused_task_can_be_edited_again_with_everything_that_was_typed(
     harness: SteeredQueue, listed: Page, seen: Watched
 ) -> None:
     listed.get_by_role("button", name="Add task…").click()
@@ -224,7 +224,7 @@ def test_a_refused_task_can_be_edited_again_with_all_that_was_typed(
     assert harness.carry_out().argument["task"]["dependencies"] == ["parse", "docs"]
 
 
-def test_ids_of_tasks_are_offered_while_dependencies_are_typed(listed: Page, seen: Watched) -> None:
+def test_ids_of_tasks_are_suggested_while_dependencies_are_typed(listed: Page, seen: Watched) -> None:
     listed.get_by_role("button", name="Add task…").click()
     listed.locator("#dialog").get_by_label("Depends on (ids)").fill("docs, pars")
     expect(listed.locator("#known-ids option")).to_have_attribute("value", "docs, parse")

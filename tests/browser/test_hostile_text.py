@@ -1,4 +1,4 @@
-"""What agents and people write is shown as text: a corpus in every column of text, on every screen and tab."""
+"""Text of agents and users is shown as text: a corpus in every text column, on every screen and tab."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ALIVE = "main script, main iframe:not(.report), main img, main [onerror], main [
 
 
 def task_with(harness: SteeredQueue, number: int, payload: str) -> None:
-    """A task whose every text is the payload; every other one has failed, the rest run."""
+    """A task with the payload in every text; every other one has failed, the rest run."""
     harness.add(
         TaskSpec(
             id=f"{number} {payload}"[:190], name=payload, phase=payload, type=payload, description=payload,

@@ -1,4 +1,4 @@
-"""A plan is brought into the queue from the browser alone: pasted or chosen, looked at, and imported."""
+"""A plan is imported in the browser alone: pasted or chosen, previewed, and imported."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_report_is_accessible_and_fits_a_phone(importing: Page, seen: Watche
     assert_fits_everybody(importing)
 
 
-def test_a_chosen_file_with_problems_names_their_lines_until_it_is_mended(
+def test_a_chosen_file_with_problems_shows_their_lines_until_it_is_corrected(
     harness: SteeredQueue, importing: Page, tmp_path: Path, seen: Watched
 ) -> None:
     file = tmp_path / "tasks.yaml"
@@ -71,9 +71,7 @@ def test_a_chosen_file_with_problems_names_their_lines_until_it_is_mended(
     assert harness.status("b") is Status.BLOCKED
 
 
-def test_a_change_after_the_report_must_be_looked_at_again(
-    harness: SteeredQueue, importing: Page, seen: Watched
-) -> None:
+def test_a_change_after_the_report_requires_a_new_report(harness: SteeredQueue, importing: Page, seen: Watched) -> None:
     dialog = importing.get_by_role("dialog")
     dialog.get_by_label("Plan").fill("tasks:\n  - {id: a, name: A}\n")
     yes = dialog.get_by_role("button", name="Import", exact=True)
@@ -83,7 +81,7 @@ def test_a_change_after_the_report_must_be_looked_at_again(
     expect(yes).to_be_enabled()
 
 
-def test_the_palette_opens_it_and_what_is_too_large_or_no_text_is_explained(
+def test_the_palette_opens_it_and_files_that_are_too_large_or_not_text_are_explained(
     harness: SteeredQueue, page: Page, tmp_path: Path, seen: Watched
 ) -> None:
     page.keyboard.press("Control+k")

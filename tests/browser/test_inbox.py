@@ -1,4 +1,4 @@
-"""The Inbox has everything that will not continue by itself, by cause; badge, title and icon agree with it."""
+"""The Inbox lists everything that will not continue by itself, by cause; badge, title and icon agree with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from swarm_shared.store.queue.policy import Budgets
 ERROR = "ModuleNotFoundError: No module named 'almanac'"
 
 
-def test_with_everything_failed_all_of_it_needs_you(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_everything_that_failed_needs_you(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.budgets = Budgets(max_retries=0)
     harness.add("a", "b", TaskSpec(id="behind", name="x", dependencies=("a",)))
     for _ in range(2):
@@ -43,7 +43,7 @@ def test_with_everything_failed_all_of_it_needs_you(harness: SteeredQueue, page:
     expect(page).to_have_title("(3) Inbox · Amplifier Swarm")
 
 
-def test_six_checks_that_stumble_over_one_error_are_one_entry(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_six_checks_that_fail_with_one_error_are_one_entry(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.budgets = Budgets(max_retries=0)
     harness.add(*(f"t{n}" for n in range(6)))
     for n in range(6):
@@ -59,7 +59,7 @@ def test_six_checks_that_stumble_over_one_error_are_one_entry(harness: SteeredQu
     expect(page.locator("#dialog")).to_contain_text("Retry 6 tasks?")
 
 
-def test_held_tasks_of_one_reason_are_released_together(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_tasks_held_for_one_reason_are_released_together(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.add("a", "b", "c")
     harness.claimant()
     for task in ("a", "b", "c"):
@@ -78,7 +78,7 @@ def test_earlier_addresses_open_the_inbox(page: Page) -> None:
         expect(page.locator('#nav a[data-screen="inbox"]')).to_have_attribute("aria-current", "page")
 
 
-def test_the_tab_says_what_the_swarm_does(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_the_tab_shows_the_state_of_the_swarm(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.add("a")
     harness.start()
     expect(page).to_have_title(re.compile(r"^1 running, 0\W%  *· Amplifier Swarm$|^1 running, 0.% · Amplifier Swarm$"))
@@ -98,7 +98,7 @@ def test_a_cancelled_task_that_others_need_is_not_all_clear(harness: SteeredQueu
     expect(page.locator('#nav a[data-screen="inbox"] .n')).to_have_text("1")
 
 
-def test_all_clear_is_said_when_nothing_waits_for_you(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_all_clear_is_shown_when_nothing_needs_you(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.add("a", "b")
     harness.run(PASSED)
     expect(page.locator(".columns section", has_text="Needs you").first).to_contain_text("All clear")

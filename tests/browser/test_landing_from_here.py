@@ -1,4 +1,4 @@
-"""Landed work comes into a branch of yours from the dashboard alone: looked at first, merged, and undone."""
+"""Landed work is merged into your branch from the dashboard alone: previewed, merged, and undone."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_preview_and_screen_are_accessible_and_fit_a_phone(
     assert_fits_everybody(landing)
 
 
-def test_what_would_be_refused_says_why_and_cannot_be_requested(
+def test_a_merge_that_would_be_refused_shows_the_reason_and_cannot_be_requested(
     harness: SteeredQueue, project: Run, page: Page, seen: Watched
 ) -> None:
     project.write({"a.txt": "mine\n"})
@@ -91,7 +91,7 @@ def test_what_would_be_refused_says_why_and_cannot_be_requested(
     assert harness.db.control.pending() == []
 
 
-def test_a_conflict_names_its_files(harness: SteeredQueue, project: Run, page: Page, seen: Watched) -> None:
+def test_a_conflict_lists_its_files(harness: SteeredQueue, project: Run, page: Page, seen: Watched) -> None:
     project.commit({"a.txt": "mine\n"})
     page.keyboard.press("Control+k")
     page.keyboard.type("merge landed")
@@ -101,7 +101,7 @@ def test_a_conflict_names_its_files(harness: SteeredQueue, project: Run, page: P
     expect(dialog.get_by_role("button", name="Merge", exact=True)).to_be_disabled()
 
 
-def test_a_branch_that_moves_while_you_look_is_not_merged_into(
+def test_a_branch_that_moves_during_the_preview_is_not_merged_into(
     harness: SteeredQueue, project: Run, landing: Page, seen: Watched
 ) -> None:
     dialog = landing.get_by_role("dialog")

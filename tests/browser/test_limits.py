@@ -28,7 +28,7 @@ def spend(harness: SteeredQueue, claim: Claim, usd: float) -> None:
     harness.db.spending.check(harness.db.spending.stated())
 
 
-def test_a_held_route_shows_until_when_and_why_and_the_next_one_is_in_use(
+def test_a_held_route_shows_its_end_and_reason_and_the_next_one_is_in_use(
     harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
     harness.routing = Routing(builder=(PLAN, API))

@@ -1,4 +1,4 @@
-"""Settings: what a running swarm can be asked to change is changed there, by requests."""
+"""Settings: the changeable settings of a running swarm are changed there, by requests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def test_workers_new_tasks_and_holds_are_changed_from_settings(
     expect(card.get_by_role("button", name="Pause")).to_be_visible()
 
 
-def test_settings_read_as_words(harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched) -> None:
+def test_settings_are_described_in_words(
+    harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+) -> None:
     page.goto(f"{running.url}/settings")
     row = page.locator("table.settings tr", has_text="stop_on_same_problem")
     expect(row).to_contain_text("off")

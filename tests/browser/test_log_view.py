@@ -1,4 +1,4 @@
-"""The log of a session in a real Chromium: it grows while one looks, is searched, and no size freezes the page."""
+"""The log of a session in a real Chromium: it grows while you read, can be searched, and no size freezes the page."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from swarm_shared.domain.models import Role, Stage
 pytestmark = pytest.mark.browser
 
 BIG_BYTES = 50_000_000
-LONGEST_TASK_MS = 1000  # below 100 ms on a machine that does nothing else; all of it at once takes many seconds
+LONGEST_TASK_MS = 1000  # below 100 ms on an idle machine; all of it at once takes many seconds
 MOST_NODES = 6_000
-# A wheel is followed by a movement over many frames.
+# A wheel event is followed by a movement over many frames.
 REST = """async () => {
   const pane = document.querySelector(".lines");
   for (let still = 0, last = null; still < 20; still = pane.scrollTop === last ? still + 1 : 0) {
@@ -34,7 +34,7 @@ new PerformanceObserver((list) => {
 
 
 class Log:
-    """The builder session of task 1, written to manually."""
+    """The builder session of task 1, written manually."""
 
     def __init__(self, harness: SteeredQueue) -> None:
         harness.add("1")
@@ -46,7 +46,7 @@ class Log:
         self._position = 0
 
     def write(self, text: str, *, stream: int = 1, limit_bytes: int = 10**9) -> int:
-        """Append; how many bytes there are now."""
+        """Append; returns the number of bytes so far."""
         self._position = self._output.append(
             self.session, [(stream, text.encode())], position=self._position, limit_bytes=limit_bytes
         )
@@ -65,7 +65,7 @@ def open_log(page: Page, running: RunningDashboard, more: str = "") -> None:
 
 
 def top_line(page: Page) -> int:
-    """The number of the first line in sight."""
+    """The number of the first visible line."""
     return int(
         page.evaluate(
             """() => {
@@ -77,7 +77,7 @@ def top_line(page: Page) -> int:
     )
 
 
-def test_it_grows_while_one_looks_and_escape_sequences_are_harmless(
+def test_it_grows_while_you_read_and_escape_sequences_are_harmless(
     log: Log, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
     log.write(
@@ -95,7 +95,7 @@ def test_it_grows_while_one_looks_and_escape_sequences_are_harmless(
     assert page.locator(".row").nth(3).get_attribute("data-n") == "4"
 
 
-def test_it_stays_at_the_end_until_one_scrolls_up(
+def test_it_stays_at_the_end_until_you_scroll_up(
     log: Log, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
     log.write("".join(f"line {n}\n" for n in range(1, 3001)))
@@ -109,7 +109,7 @@ def test_it_stays_at_the_end_until_one_scrolls_up(
     page.evaluate(REST)
     before = top_line(page)
     log.write("".join(f"more {n}\n" for n in range(500)))
-    page.wait_for_timeout(1500)  # longer than the page takes to look again
+    page.wait_for_timeout(1500)  # longer than the page takes to poll again
     assert top_line(page) == before
     page.get_by_role("button", name="Follow").click()
     expect(page.locator('.row[data-n="3501"]')).to_be_in_viewport()
@@ -122,7 +122,7 @@ def test_a_text_is_found_forwards_backwards_and_by_its_address(
     open_log(page, running)
     page.fill(".find input", "needle")
     count = page.locator(".find .found")
-    expect(count).to_have_text("1 of 5")  # from the end on there is none: the first one
+    expect(count).to_have_text("1 of 5")  # from the end on there is none, so it wraps around
     expect(page.locator(".row.current")).to_have_text("line 500 Needle")
     expect(page.locator(".row.current")).to_be_in_viewport()
     page.press(".find input", "Enter")
@@ -190,7 +190,7 @@ def test_fifty_megabytes_do_not_freeze_the_page(log: Log, page: Page, running: R
     assert page.evaluate("document.querySelectorAll('*').length") < MOST_NODES
 
 
-def test_it_is_downloaded_whole(log: Log, running: RunningDashboard, page: Page, seen: Watched) -> None:
+def test_it_is_downloaded_completely(log: Log, running: RunningDashboard, page: Page, seen: Watched) -> None:
     size = 0
     for n in range(40):
         size = log.write(f"{n:05d} {'x' * 20_000}\n")
@@ -212,7 +212,7 @@ def test_truncated_output_is_marked_in_its_place(
     expect(page.locator(".lines .note")).to_contain_text("truncated (output limit)")
 
 
-def test_sessions_and_attempts_are_chosen_by_tabs_and_the_address(
+def test_sessions_and_attempts_are_selected_by_tabs_and_the_address(
     harness: SteeredQueue, log: Log, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
     log.write("the builder speaks\n")

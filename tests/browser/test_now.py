@@ -1,4 +1,4 @@
-"""Now reads from the most urgent to the least, on a desk and on a phone."""
+"""Now shows the most urgent first, on a desktop and on a phone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOP_DOWN = (
 
 
 @pytest.mark.parametrize("width", [1440, 390])
-def test_what_is_urgent_is_above_what_is_not(harness: SteeredQueue, page: Page, seen: Watched, width: int) -> None:
+def test_urgent_parts_are_above_the_others(harness: SteeredQueue, page: Page, seen: Watched, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     harness.add(TaskSpec(id="broken", name="b", max_retries=0), "a", "b")
     harness.run(failed(FailureClass.QUALITY, "linker not found"))
@@ -43,7 +43,7 @@ def test_what_is_urgent_is_above_what_is_not(harness: SteeredQueue, page: Page, 
     assert tops == sorted(tops), tops
 
 
-def test_lists_show_what_runs_what_needs_you_and_what_has_ended(
+def test_lists_show_running_tasks_what_needs_you_and_ended_tasks(
     harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     harness.add(TaskSpec(id="broken", name="b", max_retries=0), "passed", "works")

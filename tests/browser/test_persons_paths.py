@@ -1,4 +1,4 @@
-"""What a user comes to the dashboard for, from the first look to the last, on a swarm that really runs."""
+"""What users come to the dashboard for, from the first click to the last, on a swarm that actually runs."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_a_graceful_shutdown_lets_running_tasks_finish(at: Harness, page: Page, 
     assert at.wait_end(at.started[-1]) == STOPPED_BY_A_PERSON
     assert (at.status("a"), at.status("b")) == (Status.COMPLETED, Status.NOT_STARTED)
     expect(page.locator("#chip")).to_contain_text("Stale")
-    seen.errors.clear()  # the line broke off, as it must
+    seen.errors.clear()  # the connection broke, as it must
 
 
 def test_an_emergency_stop_ends_every_agent_at_once(at: Harness, page: Page, seen: Watched) -> None:
@@ -171,7 +171,7 @@ def test_an_emergency_stop_ends_every_agent_at_once(at: Harness, page: Page, see
     assert at.wait_end(at.started[-1]) == STOPPED_BY_A_PERSON
     assert at.status("a") is Status.NOT_STARTED
     at.wait_nothing_left()
-    seen.errors.clear()  # the line broke off, as it must
+    seen.errors.clear()  # the connection broke, as it must
 
 
 def test_a_paused_swarm_is_stopped_from_its_notice(at: Harness, page: Page, seen: Watched) -> None:
@@ -183,7 +183,7 @@ def test_a_paused_swarm_is_stopped_from_its_notice(at: Harness, page: Page, seen
     paused.get_by_role("button", name="Stop 1 running task…").click()
     expect(page.locator("#dialog")).to_contain_text("The tasks go back to the queue, at no cost to their retries.")
     page.locator("#dialog").get_by_role("button", name="Go back").click()
-    assert at.pids_of("sleep 4545"), "nothing ends before it is confirmed"
+    assert at.pids_of("sleep 4545"), "nothing must end before it is confirmed"
     paused.get_by_role("button", name="Stop 1 running task…").click()
     page.locator("#dialog").get_by_role("button", name="Emergency stop").click()
     at.wait_for("the end of the agent", lambda: not at.pids_of("sleep 454"))
@@ -194,11 +194,11 @@ def test_a_paused_swarm_is_stopped_from_its_notice(at: Harness, page: Page, seen
         [attempt] = database.tasks.attempts(stopped["seq"])
     assert (attempt["outcome"], attempt["failure_class"]) == ("failed", "interrupted")
     assert (stopped["status"], stopped["failures"], stopped["crashes"]) == ("not_started", 0, 0)
-    assert at.status("b") is Status.NOT_STARTED, "a paused queue starts nothing in its place"
-    seen.errors.clear()  # the line broke off, as it must
+    assert at.status("b") is Status.NOT_STARTED, "a paused queue must start nothing in its place"
+    seen.errors.clear()  # the connection broke, as it must
 
 
-def test_refused_work_is_looked_at_and_approved_or_sent_back_with_a_comment(
+def test_refused_work_is_reviewed_and_approved_or_sent_back_with_a_comment(
     at: Harness, page: Page, seen: Watched
 ) -> None:
     project = Sandbox(at.folder, name="project")
@@ -242,7 +242,7 @@ def test_refused_work_is_looked_at_and_approved_or_sent_back_with_a_comment(
     assert notes == [None, "call it prefix, please"]
 
 
-def test_a_reload_and_the_way_back_return_to_the_same_view(at: Harness, page: Page, seen: Watched) -> None:
+def test_a_reload_and_the_back_button_return_to_the_same_view(at: Harness, page: Page, seen: Watched) -> None:
     at.add(*(task(f"t{n}", "false", max_retries=0, phase="core") for n in range(3)))
     start(at, page)
     become(at, "t2", Status.FAILED)
@@ -260,7 +260,7 @@ def test_a_reload_and_the_way_back_return_to_the_same_view(at: Harness, page: Pa
     expect(page.locator(".verdict")).to_be_visible()
 
 
-def test_the_whole_of_it_without_a_mouse(at: Harness, page: Page, seen: Watched) -> None:
+def test_all_of_it_without_a_mouse(at: Harness, page: Page, seen: Watched) -> None:
     fails_once = f"[ -e {at.marker('go')} ] || exit 3"
     at.add(task("a", fails_once, max_retries=0), task("b", f"touch {at.marker('begun')}; sleep 4444"))
     start(at, page, "--workers", "2")
@@ -291,7 +291,7 @@ def test_the_whole_of_it_without_a_mouse(at: Harness, page: Page, seen: Watched)
     press("i")
     expect(page.locator(".asks li")).to_have_count(1)
     press("j")
-    press("r")  # what usually helps: release
+    press("r")  # the usual action: release
     at.wait_for("b to run again", lambda: at.status("b") is Status.IN_PROGRESS)
     press("?")
     expect(page.locator("#dialog")).to_contain_text("go to Landing")
@@ -300,7 +300,7 @@ def test_the_whole_of_it_without_a_mouse(at: Harness, page: Page, seen: Watched)
 
 
 def tab_to(page: Page, name: str) -> None:
-    """Walk with the Tab key until the control of that name has the focus."""
+    """Press Tab until the control of that name has the focus."""
     for _ in range(80):
         page.keyboard.press("Tab")
         found = page.evaluate(

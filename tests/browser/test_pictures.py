@@ -1,4 +1,4 @@
-"""The pictures as people use them: by pointer and by keyboard, live, bounded, each with a table that says the same."""
+"""Charts: used by pointer and by keyboard, live, bounded, each with a table that shows the same data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 NARROW_PX = 320
 MOST_BOXES = 400
-BEFORE_A_TICK_S = 12.0  # the server says after fifteen seconds that nothing has happened, and the page looks again
+BEFORE_A_TICK_S = 12.0  # the server reports after fifteen seconds that nothing has happened, and the page loads again
 
 MOST_NODES = 8_000
 COUNT_NODES = """() => {
@@ -41,7 +41,7 @@ def paths(page: Page, picture: str) -> str:
     return found
 
 
-def test_what_runs_appears_on_its_lane_and_stays_when_it_has_ended(
+def test_a_running_attempt_appears_in_its_lane_and_stays_when_it_has_ended(
     harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     harness.add("1", "2")
@@ -56,7 +56,7 @@ def test_what_runs_appears_on_its_lane_and_stays_when_it_has_ended(
     expect(page.locator(".lanes .said")).to_contain_text("1 attempt.")
 
 
-def test_the_keyboard_goes_from_attempt_to_attempt_and_opens_the_task(
+def test_the_arrow_keys_move_between_attempts_and_enter_opens_the_task(
     harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     harness.add("first", "second", "third")
@@ -85,16 +85,14 @@ def test_the_range_is_in_the_address(harness: SteeredQueue, page: Page, seen: Wa
     expect(page.locator('.ranges a[aria-current="true"]')).to_have_text("1 h")
 
 
-def test_a_picture_that_does_not_report_the_newest_event_is_loaded_again(
-    harness: SteeredQueue, page: Page, seen: Watched
-) -> None:
+def test_a_chart_that_lacks_the_newest_event_is_loaded_again(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     asked: list[int] = []
     costly = False
 
     def answer(route: Route) -> None:
         asked.append(int(parse_qs(urlsplit(route.request.url).query)["seq"][0]))
         body = route.fetch().json()
-        # The server gives a costly picture for a while, also to who wants to know of something newer.
+        # The server caches an expensive chart for a while, even for a page that asks for something newer.
         route.fulfill(json={**body, "seq": body["seq"] - 1} if costly else body)
 
     page.route("**/api/timeline**", answer)
@@ -119,13 +117,13 @@ def test_nothing_moves_under_the_pointer(harness: SteeredQueue, page: Page, seen
     for _ in range(5):
         harness.run(failed(FailureClass.QUALITY))
     expect(page.locator('.counters [data-group="not_started"] .number')).not_to_have_text("29")
-    page.wait_for_timeout(2_500)  # longer than the pictures are loaded apart
+    page.wait_for_timeout(2_500)  # longer than the interval at which charts are loaded
     assert paths(page, "lanes") == before
     page.mouse.move(5, 5)
     page.wait_for_function("() => document.querySelector('.lanes .said').textContent.startsWith('6 attempts')")
 
 
-def test_hundreds_of_short_attempts_are_few_shapes_that_say_how_many(
+def test_hundreds_of_short_attempts_are_few_shapes_with_their_number(
     harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     harness.add(*(str(n) for n in range(300)))
@@ -148,14 +146,14 @@ def test_hundreds_of_short_attempts_are_few_shapes_that_say_how_many(
     assert int(found[1]) > 50
 
 
-def test_the_bars_and_their_table_say_the_same(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_the_bars_and_their_table_show_the_same_data(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.add(TaskSpec(id="1", name="one", max_retries=1), "2", "3")
     for result in (failed(FailureClass.QUALITY), failed(FailureClass.QUALITY), PASSED, PASSED):
         harness.run(result)
     expect(page.locator(".bars .said")).to_contain_text("4 attempts ended: 2 passed, 1 retried, 1 failed.")
     page.click(".bars summary")
     page.wait_for_selector(".bars tbody tr")
-    # At one go: the window moves on with the time.
+    # All at once: the window moves on with time.
     heads, *rows = page.evaluate(
         "[...document.querySelectorAll('.bars tr')].map((r) => [...r.cells].map((c) => c.innerText))"
     )
@@ -167,7 +165,7 @@ def test_the_bars_and_their_table_say_the_same(harness: SteeredQueue, page: Page
     expect(page.locator(".bars .said")).to_have_text(re.compile(r"^\d\d:\d\d–\d\d:\d\d: "))
 
 
-def test_progress_shows_the_likely_end_and_how_sure_it_is(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_progress_shows_the_estimated_end_and_its_uncertainty(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.add(*(TaskSpec(id=str(n), name=str(n), estimated_hours=1) for n in range(8)))
     expect(page.locator(".progress .said")).to_contain_text("An estimate appears once a task has finished")
     for n in range(4):
@@ -182,7 +180,7 @@ def test_progress_shows_the_likely_end_and_how_sure_it_is(harness: SteeredQueue,
     expect(page.locator(".progress .band").first).to_be_attached()
 
 
-def test_the_graph_is_walked_by_keyboard(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_the_graph_is_navigated_by_keyboard(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.add("a", *(TaskSpec(id=b, name=b, dependencies=(a,)) for a, b in ("ab", "bc", "cd")))
     page.keyboard.press("g")
     page.keyboard.press("g")
@@ -210,7 +208,7 @@ def test_the_graph_is_walked_by_keyboard(harness: SteeredQueue, page: Page, seen
     )
 
 
-def test_the_graph_begins_with_whole_rows_that_can_be_read(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_the_graph_begins_with_complete_readable_rows(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     page.set_viewport_size({"width": 1280, "height": 700})
     harness.add(*(TaskSpec(id=f"t{n:02}", name="n") for n in range(60)))
     for _ in range(40):
@@ -230,14 +228,14 @@ def test_the_graph_begins_with_whole_rows_that_can_be_read(harness: SteeredQueue
     assert shown["height"] >= 11
 
 
-def test_the_graph_follows_what_happens(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_the_graph_follows_changes(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.add("a", TaskSpec(id="b", name="b", dependencies=("a",)))
     page.click('#nav a[data-screen="graph"]')
     box = page.locator('.graph .box[data-key="a"]')
     expect(box).to_have_attribute("data-group", "not_started")
     box.hover()
     claim = harness.start()
-    expect(box).to_have_attribute("data-group", "in_progress")  # colours change under the pointer, places do not
+    expect(box).to_have_attribute("data-group", "in_progress")  # colours change under the pointer, positions do not
     harness.settle(claim)
     expect(box).to_have_attribute("data-group", "completed")
     expect(page.locator(".graph .box.critical")).to_have_attribute("data-key", "b")
@@ -250,7 +248,7 @@ def test_the_graph_follows_what_happens(harness: SteeredQueue, page: Page, seen:
     expect(page.locator(".found")).to_contain_text("2 tasks around a")
 
 
-def test_a_large_graph_has_a_map_that_shows_and_moves_the_part_in_view(
+def test_a_large_graph_has_a_mini_map_that_shows_and_moves_the_visible_part(
     harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     needs = {n: (f"t{n - 40:03}",) if n > 39 else () for n in range(240)}
@@ -277,7 +275,9 @@ def test_a_large_graph_has_a_map_that_shows_and_moves_the_part_in_view(
     page.wait_for_function("(h) => Number(document.querySelector('.in-view').getAttribute('height')) < h", arg=whole)
 
 
-def test_a_graph_that_is_small_or_wholly_in_view_has_no_map(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_a_graph_that_is_small_or_completely_visible_has_no_mini_map(
+    harness: SteeredQueue, page: Page, seen: Watched
+) -> None:
     harness.add(*(TaskSpec(id=f"t{n:03}", name="n") for n in range(40)))
     page.click('#nav a[data-screen="graph"]')
     expect(page.locator(".graph .box")).to_have_count(40)
@@ -337,7 +337,7 @@ def test_pictures_fit_a_narrow_window(
 
 
 @pytest.mark.parametrize(("screen", "kept"), [("tasks", ".bulk"), ("now", ".picture.lanes"), ("graph", ".picture")])
-def test_an_element_that_a_module_keeps_does_not_keep_the_screen_that_was_left(
+def test_an_element_that_a_module_keeps_does_not_keep_a_closed_screen_in_memory(
     harness: SteeredQueue, page: Page, seen: Watched, screen: str, kept: str
 ) -> None:
     harness.add("1")
@@ -371,7 +371,7 @@ def test_an_open_page_does_not_grow(harness: SteeredQueue, page: Page, seen: Wat
         done = str(harness.db.tasks.counts()["completed"][0])  # type: ignore[index]
         expect(page.locator('.counters [data-group="completed"] .number')).to_have_text(f"{int(done):,}")
         wait_for(lambda: "Live" in page.inner_text("#chip"))
-        page.wait_for_timeout(2_500)  # the pictures have been loaded again
+        page.wait_for_timeout(2_500)  # the charts have been loaded again
 
     harness.add(*(str(n) for n in range(2_000)))
     screens = ("now", "tasks", "workers", "graph", "audit")

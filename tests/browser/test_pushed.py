@@ -1,4 +1,4 @@
-"""Outcomes and log lines come over the open socket: while it is open, the page asks for neither."""
+"""Outcomes and log lines come over the open socket: while it is open, the page polls for neither."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from browser import Watched
 
 
 def asked_for(page: Page, word: str) -> list[str]:
-    """The addresses with this word that the page asks for from now on."""
+    """The addresses with this word that the page requests from now on."""
     found: list[str] = []
 
     def note(request: Request) -> None:
@@ -20,7 +20,7 @@ def asked_for(page: Page, word: str) -> list[str]:
     return found
 
 
-def test_an_outcome_arrives_without_being_asked_for(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_an_outcome_arrives_without_polling(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.add("a")
     page.goto(page.url.partition("#")[0] + "tasks/a")
     page.wait_for_selector('#chip[data-state="live"]')
@@ -31,7 +31,7 @@ def test_an_outcome_arrives_without_being_asked_for(harness: SteeredQueue, page:
     assert polled == []
 
 
-def test_a_log_grows_without_being_asked_for(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_a_log_grows_without_polling(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.add("a")
     harness.start()
     session = harness.db.connection.value("SELECT max(id) FROM sessions")

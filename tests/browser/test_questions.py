@@ -15,7 +15,7 @@ ASKS = failed(
 )
 
 
-def test_a_question_is_answered_from_needs_you(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_a_question_is_answered_in_the_inbox(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.add("a")
     harness.run(ASKS)
     page.click('#nav a[data-screen="inbox"]')

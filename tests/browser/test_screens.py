@@ -1,4 +1,4 @@
-"""Inbox, Landing, Health and the way between the screens, in a real Chromium."""
+"""Inbox, Landing, Health and the navigation between screens, in a real Chromium."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def kill_one(harness: SteeredQueue, task_id: str) -> None:
     harness.settle(harness.start(), AttemptResult(outcome=Outcome.KILLED))
 
 
-def test_every_screen_has_its_letter_and_the_help_names_it(page: Page, seen: Watched) -> None:
+def test_every_screen_has_its_key_and_the_help_lists_it(page: Page, seen: Watched) -> None:
     for letter, screen in LETTERS.items():
         page.keyboard.press("g")
         page.keyboard.press(letter)
@@ -49,14 +49,14 @@ def test_every_screen_has_its_letter_and_the_help_names_it(page: Page, seen: Wat
         expect(page.locator("#dialog")).to_contain_text(f"go to {word}")
 
 
-def test_an_address_without_a_screen_says_so_and_the_way_on(running: RunningDashboard, page: Page) -> None:
+def test_an_address_without_a_screen_says_so_and_links_back(running: RunningDashboard, page: Page) -> None:
     page.goto(running.url + "/needs-you")
     expect(page.locator("main")).to_contain_text("There is no screen at /needs-you.")
     go(page, "inbox")
     expect(page.locator("main")).to_contain_text("All clear")
 
 
-def test_the_head_counts_what_waits_for_the_user(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_the_header_counts_what_needs_the_user(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     expect(page.locator('#nav [data-screen="inbox"] .n')).to_be_hidden()
     kill_one(harness, "1")
     expect(page.locator('#nav [data-screen="inbox"] .n')).to_have_text("1")
@@ -67,7 +67,7 @@ def test_the_head_counts_what_waits_for_the_user(harness: SteeredQueue, page: Pa
     expect(page.locator('#nav [data-screen="inbox"] .n')).to_have_text("1")
 
 
-def test_on_a_phone_every_screen_is_two_touches_away(
+def test_on_a_phone_every_screen_is_two_taps_away(
     browser: Browser, harness: SteeredQueue, running: RunningDashboard
 ) -> None:
     context = context_of(browser, width=PHONE_PX, height=640)
@@ -82,7 +82,7 @@ def test_on_a_phone_every_screen_is_two_touches_away(
             more.click()
         box = link.bounding_box()
         assert box is not None
-        assert box["height"] >= 40, "a thumb is broad"
+        assert box["height"] >= 40, "a thumb is wide"
         assert 0 <= box["x"] <= box["x"] + box["width"] <= PHONE_PX
         link.click()
         expect(link).to_have_attribute("aria-current", "page")
@@ -91,7 +91,7 @@ def test_on_a_phone_every_screen_is_two_touches_away(
     page.keyboard.press("Escape")
     expect(more).to_have_attribute("aria-expanded", "false")
     more.click()
-    page.locator("#main").focus()  # as a screen does that comes a moment later
+    page.locator("#main").focus()  # like a screen that comes a moment later
     page.keyboard.press("Escape")
     expect(more).to_have_attribute("aria-expanded", "false")
     expect(more).to_be_focused()
@@ -99,7 +99,7 @@ def test_on_a_phone_every_screen_is_two_touches_away(
     context.close()
 
 
-def test_what_is_held_is_released_retried_with_a_note_or_rejected(
+def test_held_tasks_are_released_retried_with_a_note_or_rejected(
     harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     kill_one(harness, "1")
@@ -118,13 +118,13 @@ def test_what_is_held_is_released_retried_with_a_note_or_rejected(
     expect(rows.nth(1)).to_have_attribute("data-gone", "")
     page.mouse.move(0, 0)
     expect(rows).to_have_count(1)
-    expect(page.locator("a[data-row]:focus")).to_have_text("1")  # it took the place of the row that went
+    expect(page.locator("a[data-row]:focus")).to_have_text("1")  # it took the place of the removed row
     page.keyboard.press("r")
     assert harness.carry_out().verb is Verb.RELEASE
     expect(page.locator("main")).to_contain_text("All clear")
 
 
-def test_what_a_user_caused_is_shown_at_once_even_if_something_else_happens_while_it_loads(
+def test_an_effect_of_the_users_action_is_shown_at_once_even_if_something_else_happens_while_it_loads(
     harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     kill_one(harness, "1")
@@ -147,7 +147,7 @@ def test_what_a_user_caused_is_shown_at_once_even_if_something_else_happens_whil
     expect(rows).to_have_count(1)
 
 
-def test_a_row_that_went_meanwhile_fades_under_the_pointer_and_goes_when_that_leaves(
+def test_a_row_removed_meanwhile_fades_under_the_pointer_and_goes_when_that_leaves(
     harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     kill_one(harness, "1")
@@ -162,7 +162,7 @@ def test_a_row_that_went_meanwhile_fades_under_the_pointer_and_goes_when_that_le
     expect(page.locator(".asks li")).to_have_count(1)
 
 
-def test_a_task_whose_processes_nobody_sees_continues_when_the_user_confirms(
+def test_a_task_whose_processes_cannot_be_checked_continues_after_confirmation(
     harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     harness.add("1")
@@ -179,7 +179,9 @@ def test_a_task_whose_processes_nobody_sees_continues_when_the_user_confirms(
     assert (asked.verb, dict(asked.argument)) == (Verb.RELEASE, {"gone": True})
 
 
-def test_trouble_of_the_whole_swarm_is_above_with_what_to_do(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_trouble_of_the_whole_swarm_is_shown_at_the_top_with_advice(
+    harness: SteeredQueue, page: Page, seen: Watched
+) -> None:
     go(page, "inbox")
     harness.db.swarm.set_flag("paused", actor="worker-1", reason="the base fails its checks")
     warning = page.locator(".warnings .warning")
@@ -228,15 +230,13 @@ def test_landing_shows_why_nothing_lands_and_resume_continues(harness: SteeredQu
     expect(stopped).to_have_count(0)
 
 
-def test_health_says_what_is_wrong_first_and_looks_again_by_itself(
-    harness: SteeredQueue, page: Page, seen: Watched
-) -> None:
+def test_health_shows_problems_first_and_refreshes_by_itself(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.db.swarm.end_service("reaper", ProcessId.mine())
     go(page, "health")
     expect(page.locator(".verdict")).to_contain_text("issues")
     expect(page.locator(".health")).to_contain_text("requests are not carried out")
     harness.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "supervisord_answers": True})
-    # What is left is that this test runs in the checkout of the suite, which is no project to work on.
+    # The remaining finding: this test runs in the checkout of the suite, which is no project to work on.
     expect(page.locator(".verdict")).to_contain_text("1 issue")
     expect(page.locator(".health")).not_to_contain_text("requests are not carried out")
     harness.db.swarm.set_flag("paused", actor="ann")

@@ -1,4 +1,4 @@
-"""A slip does no harm: what has landed is not run again by one click, and what decides asks first."""
+"""Slips do no harm: landed work is not run again by one click, and decisions are confirmed first."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_running_a_completed_task_again_is_not_the_first_button_and_names_its_ef
     assert harness.status("setup") is Status.NOT_STARTED
 
 
-def test_approving_against_the_validator_asks_and_only_one_button_is_the_first(
+def test_approving_against_the_validator_asks_first_and_only_one_button_is_primary(
     harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     harness.add("a")

@@ -16,7 +16,7 @@ from browser import RunningDashboard, context_of, dashboard
 
 pytestmark = pytest.mark.browser
 
-# What is loaded with each page: the page itself, the queue's figures, and the icon that shows them.
+# Loaded with each page: the page itself, the queue's figures, and the icon that shows them.
 MOST_ON_RELOAD = 10
 FROM_SERVER = """() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
     .filter((entry) => entry.transferSize > 0 && new URL(entry.name).origin === location.origin).length"""

@@ -77,13 +77,13 @@ def test_a_change_is_read_file_by_file_with_line_numbers(task: Page, seen: Watch
     expect(files.first.locator(".line.minus")).to_have_text("-two <script>alert(1)</script>")
     expect(files.first.locator(".line.plus")).to_have_text("+zwei <img src=x onerror=alert(1)>")
     assert files.first.locator(".line.plus").get_attribute("data-new") == "2"
-    expect(files.nth(1).locator(".line")).to_have_count(0)  # long ones are unfolded on demand
+    expect(files.nth(1).locator(".line")).to_have_count(0)  # long ones are expanded on demand
     files.nth(1).locator("summary").click()
     expect(files.nth(1).locator(".line")).to_have_count(900)
     expect(task.locator(".diff .warning")).to_contain_text(f"git diff {'a' * 40} {'2' * 40}")
 
 
-def test_what_is_unfolded_stays_so_while_the_page_updates(harness: SteeredQueue, task: Page, seen: Watched) -> None:
+def test_expanded_parts_stay_expanded_while_the_page_updates(harness: SteeredQueue, task: Page, seen: Watched) -> None:
     task.click("text=Diff")
     task.locator(".diff details").nth(1).locator("summary").click()
     harness.add("2")
@@ -91,7 +91,7 @@ def test_what_is_unfolded_stays_so_while_the_page_updates(harness: SteeredQueue,
     expect(task.locator(".diff details").nth(1).locator(".line")).to_have_count(900)
 
 
-def test_what_one_attempt_alone_has_changed_is_reported(task: Page, seen: Watched) -> None:
+def test_lines_changed_by_only_one_attempt_are_marked(task: Page, seen: Watched) -> None:
     task.click("text=Diff")
     task.click("text=This attempt only")
     expect(task.locator(".diff details")).to_have_count(1)
@@ -100,7 +100,7 @@ def test_what_one_attempt_alone_has_changed_is_reported(task: Page, seen: Watche
     expect(task.locator(".tab .empty")).to_contain_text("did not build on an earlier one")
 
 
-def test_attempts_are_side_by_side_and_repeat_marks_show(task: Page, seen: Watched) -> None:
+def test_attempts_are_side_by_side_and_repetitions_are_marked(task: Page, seen: Watched) -> None:
     expect(task.locator("table.attempts .same")).to_have_count(1)
     pair = task.locator("table.pair")
     expect(pair.locator("tr", has_text="Tokens")).to_have_attribute("data-differs", "")
@@ -113,18 +113,18 @@ def test_attempts_are_side_by_side_and_repeat_marks_show(task: Page, seen: Watch
     expect(task.locator(".diff details")).to_have_count(1)
 
 
-def test_checks_and_verdict_are_read_at_a_glance(task: Page, seen: Watched) -> None:
+def test_checks_and_verdict_can_be_read_at_a_glance(task: Page, seen: Watched) -> None:
     task.click("text=Checks and verdict")
     expect(task.locator(".glance")).to_contain_text("1 of 2 checks failed")
     expect(task.locator(".glance")).to_contain_text("validator: FAIL")
     expect(task.locator(".checks .ansi-red")).to_have_text("1 failed")
-    expect(task.locator(".checks details")).to_have_count(1)  # of a green check the output is folded away
+    expect(task.locator(".checks details")).to_have_count(1)  # the output of a passing check is collapsed
     expect(task.locator(".judged")).to_contain_text("order is lost")
     task.select_option("select[aria-label='Attempt']", "1")
     expect(task).to_have_url(re.compile("attempt=1"))
 
 
-def test_an_id_that_no_task_has_leads_back_to_the_list(page: Page, running: RunningDashboard) -> None:
+def test_an_unknown_id_links_back_to_the_list(page: Page, running: RunningDashboard) -> None:
     page.goto(f"{running.url}/tasks/nosuch")
     expect(page.locator("main")).to_contain_text("no task 'nosuch'")
     expect(page.locator("main")).not_to_contain_text("amplifier-swarm")
@@ -132,9 +132,7 @@ def test_an_id_that_no_task_has_leads_back_to_the_list(page: Page, running: Runn
     expect(page).to_have_url(re.compile("/tasks$"))
 
 
-def test_the_next_prompt_is_shown_before_those_that_were_given(
-    harness: SteeredQueue, task: Page, seen: Watched
-) -> None:
+def test_the_next_prompt_is_shown_before_the_earlier_ones(harness: SteeredQueue, task: Page, seen: Watched) -> None:
     task.click("nav >> text=Prompt")
     expect(task.locator(".tab h2").first).to_have_text("Prompt for attempt 3")
     expect(task.locator(".tab pre").first).to_contain_text("mend the order")
@@ -142,7 +140,7 @@ def test_the_next_prompt_is_shown_before_those_that_were_given(
     expect(task.locator(".tab h2 .quiet").first).to_have_text(re.compile(r"^ · \S"))
 
 
-def test_why_it_waits_is_reported_and_what_helps(
+def test_the_reason_why_it_waits_is_shown_with_advice(
     harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
     harness.add("1")
@@ -198,7 +196,7 @@ def test_a_failed_task_shows_the_error_and_not_the_command_of_its_check(
     expect(happened).to_contain_text("check failed: make test (exit 2)")
 
 
-def test_a_blocked_task_names_what_it_waits_for_once_and_without_commands(
+def test_a_blocked_task_names_each_dependency_once_and_without_commands(
     harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
     harness.add(TaskSpec(id="1", name="one", max_retries=0), TaskSpec(id="2", name="two", dependencies=("1",)))
@@ -209,7 +207,7 @@ def test_a_blocked_task_names_what_it_waits_for_once_and_without_commands(
     expect(page.locator(".reasons")).to_have_count(0)
 
 
-def test_what_a_gate_printed_and_why_a_landing_was_refused_are_on_the_screen(
+def test_the_output_of_a_gate_and_the_reason_of_a_refused_landing_are_on_the_screen(
     harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
     harness.add(TaskSpec(id="1", name="one"))
@@ -245,7 +243,7 @@ def test_a_running_task_opens_on_its_live_log_and_stays_there_when_it_ends(
     expect(current_tab(page)).to_have_text("Log")
 
 
-def test_a_failed_task_opens_on_what_failed_and_a_finished_one_on_its_change(
+def test_a_failed_task_opens_on_its_failure_and_a_finished_one_on_its_change(
     harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
     harness.add(TaskSpec(id="1", name="one", max_retries=0), TaskSpec(id="2", name="two"))
@@ -263,7 +261,7 @@ def test_a_failed_task_opens_on_what_failed_and_a_finished_one_on_its_change(
     expect(page.locator(".diff")).to_contain_text("app.py")
 
 
-def test_a_change_is_read_side_by_side_and_in_colours(task: Page, seen: Watched) -> None:
+def test_a_change_can_be_read_side_by_side_and_in_colours(task: Page, seen: Watched) -> None:
     task.click("text=Diff")
     expect(task.locator(".hunks span[class^='t-']").first).to_be_visible()
     task.click("text=Side by side")
@@ -286,7 +284,7 @@ def test_a_comment_on_a_line_becomes_the_note_of_a_retry(harness: SteeredQueue, 
     expect(task.locator(".comments")).to_have_count(0)
 
 
-def test_two_attempts_show_which_files_they_change_differently_and_how_long_each_stage_took(task: Page) -> None:
+def test_two_attempts_show_which_files_they_change_differently_and_the_duration_of_each_stage(task: Page) -> None:
     differing = task.locator(".filediffs")
     expect(differing).to_contain_text("2 files changed in the same way by both.")
     expect(differing).to_contain_text("truncated")

@@ -1,4 +1,4 @@
-"""The Workers screen: what each worker uses, drain, restart, scale."""
+"""The Workers screen: the usage of each worker, drain, restart, scale."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from swarm_shared.store.swarm.workers import Uses
 pytestmark = pytest.mark.browser
 
 
-def test_a_worker_is_drained_and_restarted_and_shows_what_it_uses(
+def test_a_worker_is_drained_and_restarted_and_shows_its_usage(
     harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     harness.add("1")
@@ -52,7 +52,7 @@ def test_a_worker_is_drained_and_restarted_and_shows_what_it_uses(
     assert harness.db.control.pending() == []
 
 
-def test_scaling_down_names_who_leaves_and_scaling_up_does_not_ask(
+def test_scaling_down_names_the_retiring_workers_and_scaling_up_does_not_ask(
     harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     harness.add("setup", "b")

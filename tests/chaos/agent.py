@@ -1,8 +1,8 @@
 """The agent of the chaos runs: holds its task's lock while it lives, and writes what it saw into the ledger.
 
-Run as `python -I -S agent.py FOLDER SLEEP_MS MANNER`; it imports no more than it must, for it is started thousands of
-times. A lock belongs to an open file, and what is forked inherits that: so the kernel holds the lock until the last
-process of this session's tree is gone, and whoever gets it knows that no one else works on the task.
+Run as `python -I -S agent.py FOLDER SLEEP_MS MANNER`; it imports no more than it must, as it is started thousands of
+times. A lock belongs to an open file, and forked processes inherit it: the kernel holds the lock until the last process
+of this session's tree has ended, so a process that gets the lock knows that no other works on the task.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def note(folder: str, event: str, task: str, saw: str) -> None:
 
 
 def append(path: str, data: bytes) -> int:
-    """Write at the end of a file; how many bytes it has then."""
+    """Write at the end of a file; returns its size afterwards."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         os.write(file, data)

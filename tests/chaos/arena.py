@@ -1,4 +1,4 @@
-"""The place of one round: its folder, its tasks, what was killed in it, and what of it is still alive."""
+"""The place of one round: its folder, its tasks, the kills in it, and which of its processes are still alive."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SETTINGS = {
     "SWARM_ISOLATION": "none",
     "SWARM_KILL_GRACE_S": "0.1",
     "SWARM_HEARTBEAT_S": "1",
-    # Here crashes are no sign of a poisonous task.
+    # Here crashes do not mean that a task is poisonous.
     "SWARM_CRASH_BUDGET": "1000",
     "SWARM_CRASH_BACKOFF_S": "0",
     "SWARM_MIN_FREE_MB": "1",
@@ -62,12 +62,12 @@ class Arena:
         self._settings = {**SETTINGS, **settings, "SWARM_DB": str(self.db), "SWARM_PROJECT_ROOT": str(self.project)}
 
     def environment(self) -> dict[str, str]:
-        """What every process of the round is born with; the token is how it is found again."""
+        """The environment of every process of the round; the processes are found by the token."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith(_NEVER_HANDED_ON)}
         return {**clean, **self._settings, TOKEN: self.token}
 
     def expect(self, planned: Sequence[Planned]) -> None:
-        """These tasks have been imported, as the import itself said."""
+        """Tasks that have been imported, according to the import itself."""
         self.expected |= {each.spec.id: each.expected for each in planned}
 
     def is_hungry(self) -> bool:
@@ -75,7 +75,7 @@ class Arena:
         return not self.expected or self.unfinished() < self.batch_tasks / 2
 
     def feed(self, *, longest_ms: int) -> None:
-        """Import more tasks when it is time, from this process, which no one kills."""
+        """Import more tasks when it is time, from this process, which is never killed."""
         if self.is_hungry():
             planned = batch(self.folder, f"t{len(self.expected)}", self.batch_tasks, self.rng, longest_ms=longest_ms)
             with TaskDatabase(self.db) as database:
@@ -83,25 +83,25 @@ class Arena:
             self.expect(planned)
 
     def kill(self, what: str, *processes: ProcessId) -> bool:
-        """Kill what lives of these; counted once for each, under `what`."""
+        """Kill the living ones of these; counted once for each, under `what`."""
         killed = [process for process in processes if process.is_alive() and process.kill(9)]
         self.kills[what] += len(killed)
         return bool(killed)
 
     def all_kills(self) -> Counter[str]:
-        """Those done from outside, and those that processes did to themselves at named points."""
+        """Kills from outside, and those that processes did to themselves at named points."""
         rows = self.deaths.read_text().splitlines() if self.deaths.exists() else []
         return self.kills + Counter(row.partition(" ")[2] for row in rows)
 
     def unfinished(self) -> int:
-        """How many tasks still move or could, by the database."""
+        """The number of tasks that still move or could, according to the database."""
         return self._count(
             "tasks WHERE open_attempt IS NOT NULL"
             " OR status NOT IN ('completed', 'failed', 'blocked', 'held', 'cancelled')"
         )
 
     def taken_away(self) -> int:
-        """How many attempts have been taken away from their workers, by the database."""
+        """The number of attempts that were reclaimed from their workers, according to the database."""
         return self._count("attempts WHERE fenced_at IS NOT NULL")
 
     def _count(self, what: str) -> int:
@@ -109,7 +109,7 @@ class Arena:
             return int(database.connection.value(f"SELECT count(*) FROM {what}"))
 
     def alive(self) -> dict[ProcessId, str]:
-        """Every living process that bears the round's token, and those of the ledger, however they were born."""
+        """Every living process with the round's token, and those of the ledger, however they were started."""
         needle = f"{TOKEN}={self.token}".encode()
         found: dict[ProcessId, str] = {}
         for pid in all_pids():
@@ -129,7 +129,7 @@ class Arena:
         return found
 
     def clear_up(self) -> None:
-        """Kill whatever is left, so that a round that failed leaves nothing behind."""
+        """Kill whatever is left, so that a failed round leaves nothing behind."""
         while alive := self.alive():
             for process in alive:
                 process.kill(9)

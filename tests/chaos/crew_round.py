@@ -1,4 +1,4 @@
-"""A round under the tests' own spawner: programs die at random and at named points, and are back at once."""
+"""A round under the tests' own spawner: programs die at random and at named points, and are restarted at once."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ MEAN_PAUSE_S = 0.08
 ARMED_SHARE = 0.8
 BUSY_SHARE = 0.8
 LOOK_S = 0.02
-# Who is killed from outside, beside those that die at named points.
+# The programs that are killed from outside, in addition to those that die at named points.
 VICTIMS: Mapping[str, int] = {"worker": 20, "agent": 20, "keeper": 10, "worker and keeper": 8, "reaper": 10, "all": 1}
 
 MakeBatch = Callable[[Path, str, int], Sequence[Planned]]
 
 
 class CrewRound:
-    """Workers, a reaper and importers under one spawner, and who kills them."""
+    """Workers, a reaper and importers under one spawner, and the kills."""
 
     def __init__(
         self,
@@ -57,10 +57,10 @@ class CrewRound:
         self._batches = itertools.count(1)
         self._importing: Sequence[Planned] | None = None
 
-    # ───── keeping it up ─────
+    # ───── restarting ─────
 
     def tend(self) -> None:
-        """Start what has ended again, and continue with the import."""
+        """Restart programs that have ended, and continue with the import."""
         self._look_at_ends()
         if self.arena.expected:  # before, there may be no database
             for _ in range(WORKERS - len(self.spawner.members(points.WORKER))):
@@ -88,7 +88,7 @@ class CrewRound:
                     self.arena.expect(self._importing)
                     self._importing = None
                 else:
-                    self._import()  # as a user would whose import was cut off
+                    self._import()  # like a user whose import was interrupted
 
     def _import(self) -> None:
         share = ARMED_SHARE if self.armed else 0.0
@@ -108,7 +108,7 @@ class CrewRound:
     # ───── killing ─────
 
     def kill_somebody(self) -> None:
-        """One act of violence from outside."""
+        """One kill from outside."""
         (what,) = self._rng.choices(list(VICTIMS), weights=list(VICTIMS.values()))
         workers = self.spawner.members(points.WORKER)
         reapers = [member.process for member in self.spawner.members(points.REAPER)]
@@ -120,7 +120,7 @@ class CrewRound:
             ]
             self.arena.kill("all at once", *reapers, *everybody)
         elif workers:
-            # Mostly those at work: of an idle one's death there is less to learn.
+            # Mostly busy ones: the death of an idle one shows less.
             busy = [each for each in workers if worker_and_agents(each.process)[1]]
             chosen = self._rng.choice(busy if busy and self._rng.random() < BUSY_SHARE else workers)
             self._kill_one_of(what, chosen.process)
@@ -134,7 +134,7 @@ class CrewRound:
         elif what == "worker" and worker is not None:
             self.arena.kill("worker", worker)
         elif what == "worker and keeper" and worker is not None:
-            # Stopped first, so that neither can do anything in between: only the marks are left to go by.
+            # Stopped first, so that neither can do anything in between: only the marks are left to find them by.
             for one in (keeper, worker):
                 one.kill(signal.SIGSTOP)
             self.arena.kill("worker and keeper", worker, keeper)
@@ -153,7 +153,7 @@ def worker_and_agents(keeper: ProcessId) -> tuple[ProcessId | None, list[Process
 
 
 def run_crew(crew: CrewRound, kills: int, progress: Progress) -> None:
-    """Kill so many times, then let everything be finished."""
+    """Kill so many times, then let everything finish."""
     arena = crew.arena
     next_kill = time.monotonic()
     while (done := arena.all_kills().total()) < kills:
@@ -169,7 +169,7 @@ def run_crew(crew: CrewRound, kills: int, progress: Progress) -> None:
 
 
 def run_crew_round(arena: Arena, kills: int, progress: Progress, name: str = "crew") -> Verdict:
-    """Kill so many times, then let everything be finished, stop, and judge."""
+    """Kill so many times, then let everything finish, stop, and judge."""
     began = time.monotonic()
     crew = CrewRound(arena)
     try:

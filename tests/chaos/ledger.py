@@ -1,4 +1,4 @@
-"""What the agents themselves wrote down, and what follows from it; nothing here asks the database."""
+"""What the agents themselves recorded, and what follows from it; the database is not asked here."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def parse(text: str) -> list[Line]:
 
 
 def read(path: Path) -> list[Line]:
-    """The lines of a ledger file; none when no one wrote. One that is just being written is not there yet."""
+    """The lines of a ledger file; none if it does not exist. A line that is still being written is left out."""
     return parse(path.read_text().rpartition("\n")[0]) if path.exists() else []
 
 
@@ -95,7 +95,7 @@ def overlaps(lines: Iterable[Line]) -> list[str]:
 
 
 def survivors(lines: Iterable[Line]) -> list[str]:
-    """Processes of the ledger that live now."""
+    """Processes of the ledger that are alive."""
     seen = {line.process: line for line in lines}
     return [
         f"{line.task}: {line.event} of {line.text()}"

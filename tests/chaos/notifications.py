@@ -109,7 +109,7 @@ class Round:
         self._db.close()
 
     def _wait_for_work(self) -> None:
-        """Until the reaper of now does its work."""
+        """Wait until the current reaper does its work."""
         until = time.monotonic() + DEADLINE_S
         while time.monotonic() < until:
             service = self._db.swarm.services().get("reaper")
@@ -157,7 +157,7 @@ def _name(text: str) -> str:
 
 
 def kill_reapers(folder: Path, hook: Webhook, *, kills: int, seed: int) -> Count:
-    """Report events while the reaper is killed at random moments; what the webhook received."""
+    """Report events while the reaper is killed at random moments; returns what the webhook received."""
     one = Round(folder, hook, random.Random(seed))
     try:
         return one.kill_reapers(kills)
@@ -176,7 +176,7 @@ def kill_senders(folder: Path, hook: Webhook, *, kills: int, seed: int) -> Count
 
 
 def main() -> int:
-    """Both rounds; exit code 1 when something is missing, or was repeated where it must not be."""
+    """Both rounds; exit code 1 if something is missing, or was repeated where it must not be."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,4 +1,4 @@
-"""Named points in the programs, reached by wrapping a method of theirs, at which a process ends itself by KILL.
+"""Named points in the programs, at a wrapped method each, at which a process kills itself.
 
 The wrapping is done in the test's own launcher, after importing and before `main`: the programs know nothing of it.
 """
@@ -43,18 +43,18 @@ def _gave_something(arguments: tuple[Any, ...], result: Any) -> bool:
 
 
 def _told(name: str) -> Picks:
-    """Calls that gave a list with such an event in it."""
+    """Calls that returned a list with such an event in it."""
     return lambda arguments, result: any(type(event).__name__ == name for event in result)
 
 
 def _of_a_new_spare(arguments: tuple[Any, ...], result: Any) -> bool:
-    """Calls whose first argument is a checkout that is of no task."""
+    """Calls whose first argument is a checkout without a task."""
     checkout = arguments[1]
     return bool(checkout.path.parent.name == "filling")
 
 
 def _is_a_gentle_checkout(arguments: tuple[Any, ...], result: Any) -> bool:
-    """The one process that writes files at low priority, which runs already."""
+    """The process that writes files at low priority, which is already running."""
     command = arguments[0].args
     return command[0] == "nice" and "reset" in command
 
@@ -152,7 +152,7 @@ LANDING_POINTS: Mapping[str, Point] = MappingProxyType(
         **{name: point for name, point in POINTS.items() if point.program in (REAPER, IMPORT)},
     }
 )
-# In rounds of their own, in which workers are idle: nobody dies before a spare is being made.
+# In separate rounds with idle workers: there no worker dies before a spare is being made.
 REFILL_POINTS: Mapping[str, Point] = MappingProxyType(
     {
         "refiller: nothing made yet": _before(WORKER, f"{_FILLING}:Filling.make", latest=2),
@@ -190,7 +190,7 @@ def arm(name: str, nth: int, deaths: Path, *, by: signal.Signals) -> None:
 
 
 def dawdle() -> None:
-    """Let a reaper wake every worker that it has just fenced, and give it time, before it continues to kill it."""
+    """Let a reaper wake every worker that it has just fenced, and wait, before it continues to kill it."""
 
     def fenced(arguments: tuple[Any, ...], result: Any) -> None:
         attempt = arguments[1]

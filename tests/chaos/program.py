@@ -1,4 +1,4 @@
-"""The command: plans rounds until so many kills are done, shows how far it is, and says what came of it."""
+"""The command: plans rounds until so many kills are done, shows the progress, and reports the result."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ KINDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Kill, count, show; 0 when nothing was lost, doubled, left over or damaged, else 1; 130 when it was stopped."""
+    """Kill, count, report; 0 if nothing was lost, doubled, left over or damaged, else 1; 130 if it was stopped."""
     arguments = _parser().parse_args(argv)
     if unknown := sorted(set(arguments.kinds) - set(KINDS)):
         print(f"no kind of round is called {unknown[0]}; there are: {', '.join(KINDS)}", file=sys.stderr)
@@ -121,7 +121,7 @@ def _advance(bar: Bar, task: TaskID, before: int, now: int) -> None:
 
 
 def _throw_away_all_but_the_record(home: Path) -> None:
-    """Of a round in which all was well the ledger and the list of deaths stay; of another one everything does."""
+    """A round without faults keeps the ledger and the list of deaths; any other round keeps everything."""
     for path in home.iterdir():
         if path.name not in ("ledger", "deaths"):
             if path.is_dir() and not path.is_symlink():
@@ -131,7 +131,7 @@ def _throw_away_all_but_the_record(home: Path) -> None:
 
 
 def _leave(number: int, frame: object) -> None:
-    raise KeyboardInterrupt  # the round ends what it has started
+    raise KeyboardInterrupt  # the round ends the processes that it has started
 
 
 def _parser() -> argparse.ArgumentParser:

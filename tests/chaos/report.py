@@ -1,4 +1,4 @@
-"""What a run of many rounds came to: tables for a user, and everything raw as one JSON document."""
+"""The result of a run of many rounds: tables for a user, and everything raw as one JSON document."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ WRONGS = {
 
 
 def machine_line() -> str:
-    """What this was run on."""
+    """The machine and versions of the run."""
     machine = f"{platform.system()} {platform.release()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     return f"{machine}, SQLite {engine_version()}; state is synced to disk, claims and heartbeats are not"
 
 
 def show(console: Console, verdicts: Sequence[Verdict]) -> None:
-    """Two tables: the kills by what was killed or where, and each kind of round with what was wrong."""
+    """Two tables: the kills by target or point, and each kind of round with its faults."""
     console.print(_kills_table(verdicts))
     console.print(_rounds_table(verdicts))
 
 
 def keep(folder: Path, verdicts: Sequence[Verdict], *, seed: int) -> Path:
-    """Write everything raw; the file."""
+    """Write everything raw; returns the file."""
     file = folder / "result.json"
     rows = [{each.name: getattr(verdict, each.name) for each in fields(verdict)} for verdict in verdicts]
     file.write_text(json.dumps({"machine": machine_line(), "seed": seed, "rounds": rows}, indent=1))

@@ -1,4 +1,4 @@
-"""The end of every round: all tasks run to their ends, everything is stopped politely, and then it is judged."""
+"""The end of every round: all tasks run to their ends, everything is stopped cleanly, and then it is judged."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from chaos.verdict import Verdict, damage, events, faults, lost, read_stored, st
 Progress = Callable[[int], None]  # called with the number of kills so far
 
 LOOK_S = 0.05
-# Nothing written by any agent for so long, and it is judged as it stands: what waits forever is lost.
+# Without any output of an agent for so long, the round is judged as it is: a task that waits forever is lost.
 SILENCE_S = 60.0
 STOPS_WITHIN_S = 60.0
-# Killed, or done; what is started as a worker is its keeper, which reports how the worker ended.
+# Killed, or done; a worker is started as its keeper, which reports how the worker ended.
 USUAL_EXITS = frozenset({"worker -9", "worker 137", "worker 0", "reaper -9", "reaper 0", "import -9", "import 0"})
 
 
 def finish(arena: Arena, *, tend: Callable[[], None], more: Callable[[], bool] = lambda: False) -> None:
-    """Return when nothing moves any more, or when nothing has for long.
+    """Return when nothing changes any more, or when nothing has changed for long.
 
     Args:
         tend: Called all the time; starts again what has died.
-        more: Whether something else is still going on.
+        more: Whether something else is still in progress.
     """
     seen, quiet_since = -1, time.monotonic()
     while more() or arena.unfinished():
@@ -39,7 +39,7 @@ def finish(arena: Arena, *, tend: Callable[[], None], more: Callable[[], bool] =
 
 
 def stop(arena: Arena) -> list[str]:
-    """Ask all programs of the round to stop; what is still alive long after, as texts for a user."""
+    """Ask all programs of the round to stop; returns those still alive long after, as texts for a user."""
     asked = list(arena.alive())
     for process in asked:
         process.kill(signal.SIGTERM)
@@ -51,7 +51,7 @@ def stop(arena: Arena) -> list[str]:
 
 
 def judge(arena: Arena, name: str, began: float) -> Verdict:
-    """Stop everything, and compare what the agents wrote with what the database says.
+    """Stop everything, and compare the agents' records with the database.
 
     Args:
         began: The monotonic time at which the round began.

@@ -1,4 +1,4 @@
-"""A supervisor of the tests' own: starts workers, a reaper and imports from a zygote, and again when they die."""
+"""A supervisor for the tests: starts workers, a reaper and imports from a zygote, and restarts them when they die."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READ_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A program that was started; `point` is where it is going to die by itself, if it is."""
+    """A program that was started; `point` is where it is going to kill itself, if anywhere."""
 
     process: ProcessId
     program: str
@@ -44,14 +44,14 @@ UNCHANGED = Tampering()
 
 
 class Spawner:
-    """Starts programs and hears of their ends. Each has its own log."""
+    """Starts programs and is notified of their ends. Each has its own log."""
 
     def __init__(self, arena: Arena) -> None:
         self._arena = arena
         self._members: dict[int, Member] = {}
         self._ended: list[tuple[Member, int]] = []
         self._born: list[int] = []
-        self._gone_early: dict[int, int] = {}  # reported together with their births
+        self._gone_early: dict[int, int] = {}  # reported together with their starts
         self._buffer = b""
         environ = arena.environment()
         environ["PYTHONPATH"] = os.pathsep.join([str(TESTS), str(TESTS / "support")])
@@ -87,7 +87,7 @@ class Spawner:
         while not self._born:
             self._hear(ANSWERS_WITHIN_S)
         pid = self._born.pop()
-        # It may be gone already: then the number names no one any more.
+        # It may already have ended: then the pid belongs to no process of ours.
         process = ProcessId.of(pid) or ProcessId.here(pid, 0)
         member = Member(process=process, program=program, name=name, point=tampering.point)
         if pid in self._gone_early:
@@ -102,13 +102,13 @@ class Spawner:
         return [member for member in self._members.values() if member.program == program]
 
     def ended(self) -> list[tuple[Member, int]]:
-        """Who has ended since the last call, with the exit code; minus the signal's number for those killed."""
+        """Programs that ended since the last call, with the exit code; minus the signal's number for killed ones."""
         self._hear(0.0)
         ended, self._ended = self._ended, []
         return ended
 
     def close(self) -> None:
-        """End the zygote; its programs stay."""
+        """End the zygote; its programs keep running."""
         assert self._zygote.stdin is not None
         assert self._zygote.stdout is not None
         self._zygote.stdin.close()
@@ -125,7 +125,7 @@ class Spawner:
             *rows, self._buffer = (self._buffer + data).split(b"\n")
             for row in rows:
                 word, pid, *code = row.split()
-                if word == b"born":
+                if word == b"started":
                     self._born.append(int(pid))
                 elif (member := self._members.pop(int(pid), None)) is not None:
                     self._ended.append((member, int(code[0])))

@@ -1,4 +1,4 @@
-"""A round under the real supervisord with the shipped configuration: anything of it is killed at random, it too."""
+"""A round under the real supervisord with the shipped configuration: any of its processes is killed at random."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from swarm_shared.processes.tree import descendants
 from swarm_shared.supervisor import files as supervisor_files
 
 WORKERS = 4
-# supervisord's own brakes would make each slot wait for seconds: what is tried here is not these.
+# supervisord's own brakes would make each slot wait for seconds; they are not what is tested here.
 NO_BRAKES = "".join(
     f"[program:{program}]\nstartsecs=0\n" for program in ("swarm-worker", "swarm-reaper", "swarm-dashboard")
 )
@@ -37,17 +37,17 @@ LEAVES_WITHIN_S = 90.0
 
 
 class Supervised:
-    """One supervisord after another in the same folder, and everything below the present one."""
+    """One supervisord after another in the same folder, and everything below the current one."""
 
     def __init__(self, arena: Arena) -> None:
         self.arena = arena
-        self.stayed: list[str] = []  # what outlived a killed supervisord
+        self.stayed: list[str] = []  # processes that outlived a killed supervisord
         self._files = supervisor_files.prepare(arena.folder)
         (arena.folder / "supervisord.d" / "90-chaos.conf").write_text(NO_BRAKES)
         self._start()
 
     def kill_somebody(self) -> None:
-        """One act of violence; nothing when there is no one of the chosen kind just now.
+        """One kill; nothing if there is currently no process of the chosen kind.
 
         While nothing is worked on there is little to learn from a death, and workers that die before they have finished
         anything are made to wait longer each time.
@@ -66,12 +66,12 @@ class Supervised:
             self.arena.kill(f"{what} (supervised)", self.arena.rng.choice(victims))
 
     def tend(self) -> None:
-        """See that supervisord is up."""
+        """Make sure that supervisord is up."""
         if self._supervisord.poll() is not None:
             raise RuntimeError(f"supervisord has ended; see {self.arena.logs}/supervisord.log")
 
     def end(self) -> None:
-        """Have the dead child's entry removed."""
+        """Let the dead child's entry be removed."""
         self._supervisord.wait(LEAVES_WITHIN_S)
 
     def _start(self) -> None:
@@ -86,7 +86,7 @@ class Supervised:
             )
 
     def _kill_supervisord(self) -> None:
-        """Its programs leave by themselves; only then the next one is started, as a user would."""
+        """Its programs exit by themselves; only then the next one is started, as a user would."""
         process = ProcessId.of(self._supervisord.pid)
         assert process is not None
         self.arena.kill("supervisord (supervised)", process)
@@ -104,7 +104,7 @@ class Supervised:
 
 
 def kind_of(process: ProcessId) -> str | None:
-    """What a process below supervisord is; None for what is nothing in particular, or has gone."""
+    """The kind of a process below supervisord; None if it is of no kind, or has ended."""
     stat = read_stat(process.pid)
     if stat is None:
         return None
@@ -121,7 +121,7 @@ def kind_of(process: ProcessId) -> str | None:
 
 
 def run_supervised_round(arena: Arena, kills: int, progress: Progress, name: str = "supervisord") -> Verdict:
-    """Kill so many times, then let everything be finished, stop, and judge."""
+    """Kill so many times, then let everything finish, stop, and judge."""
     began = time.monotonic()
     swarm = Supervised(arena)
     try:

@@ -1,4 +1,4 @@
-"""The tasks of the chaos runs: a few manners of agents, and the one status in which each of them must end."""
+"""The tasks of the chaos runs: a few kinds of agents, and the one status in which each of them must end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GENEROUS_RETRIES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What must become of a task: its last status, and for a failed one how many tries it was allowed."""
+    """The required end of a task: its last status, and for a failed one the number of tries it was allowed."""
 
     status: Status
     tries: int | None = None
@@ -29,7 +29,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A task and what must become of it."""
+    """A task and its required end."""
 
     spec: TaskSpec
     expected: Expected
@@ -74,7 +74,7 @@ def batch(folder: Path, prefix: str, count: int, rng: random.Random, *, longest_
 
 
 def writing_batch(folder: Path, prefix: str, count: int, rng: random.Random, *, chained: bool = False) -> list[Planned]:
-    """Tasks that each write a file of their own, to be landed; chained ones each wait for the last."""
+    """Tasks that each write a separate file, to be landed; chained ones each wait for the last."""
     planned: list[Planned] = []
     for number in range(count):
         needed = planned[-1] if planned and chained else None

@@ -22,5 +22,5 @@ LONG = settings(
 )
 
 
-def test_the_store_does_what_a_small_model_of_the_queue_says_on_long_walks() -> None:
+def test_the_store_behaves_like_a_small_model_of_the_queue_on_long_walks() -> None:
     run_state_machine_as_test(QueueMachine, settings=LONG)

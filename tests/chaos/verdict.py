@@ -1,4 +1,4 @@
-"""What a round came to: the ledger's own history, and then the database compared with it."""
+"""The result of a round: the ledger's own history, and then the database compared with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """An attempt as the database holds it; `fenced` is that its lease was taken away."""
+    """An attempt as the database has it; `fenced` means that its lease was taken away."""
 
     id: str
     number: int
@@ -28,7 +28,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTask:
-    """A task as the database holds it, with its attempts at the work in their order."""
+    """A task as the database has it, with its attempts at the work in order."""
 
     status: Status
     attempts: tuple[Attempt, ...]
@@ -44,9 +44,9 @@ class Verdict:
     tasks: int
     attempts: int
     sessions: int
-    frozen: int = 0  # workers that were stopped and went on later
-    fenced: int = 0  # attempts that were taken away from their workers
-    refused: int = 0  # results that came from a worker whose attempt had been taken away
+    frozen: int = 0  # workers that were stopped and continued later
+    fenced: int = 0  # attempts that were reclaimed from their workers
+    refused: int = 0  # results that came from a worker whose attempt had been reclaimed
     lost: list[str] = field(default_factory=list)
     overlapping: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Verdict:
         return not any((self.lost, self.overlapping, self.stale, self.left_over, self.damaged, self.faults))
 
     def in_a_line(self) -> str:
-        """What was done, and whether it went well."""
+        """What was done, and whether it passed."""
         violence = f"{self.frozen} workers frozen" if self.frozen else f"{self.kills.total()} kills"
         end = "nothing wrong" if self.is_good else "WRONG"
         return f"{self.name}: {violence}, {self.tasks} tasks, {self.attempts} attempts, {self.took_s:.0f} s: {end}"
@@ -76,7 +76,7 @@ class Verdict:
 
 
 def lost(expected: Mapping[str, Expected], stored: Mapping[str, StoredTask], lines: Iterable[Line]) -> list[str]:
-    """Tasks that are missing, ended in another status than they must, or whose end their agents do not bear out."""
+    """Tasks that are missing, ended in a wrong status, or whose end their agents' records contradict."""
     found = []
     histories = by_task(lines)
     for task, wanted in expected.items():
@@ -151,7 +151,7 @@ def read_stored(db: Path) -> dict[str, StoredTask]:
 
 
 def damage(db: Path) -> list[str]:
-    """What SQLite itself, and the counters beside the tasks, find wrong with the file."""
+    """Faults of the file that SQLite itself, and the counters next to the tasks, report."""
     with TaskDatabase(db, create=False) as database:
         connection = database.connection
         found = [str(row[0]) for row in connection.rows("PRAGMA integrity_check") if row[0] != "ok"]
@@ -170,7 +170,7 @@ def events(db: Path, kind: str) -> int:
 
 
 def faults(logs: Path) -> list[str]:
-    """Lines of the programs' logs that tell of a mistake in the programs themselves."""
+    """Lines of the programs' logs that report a bug in the programs themselves."""
     signs = ("Traceback (most recent call last)", "error: unexpected")
     return [
         f"{log.name}: {line.strip()}"

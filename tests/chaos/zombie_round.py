@@ -1,4 +1,4 @@
-"""A round of workers that stand still past their leases and continue later, when their tasks are someone else's."""
+"""A round of workers that are stopped past their leases and continue later, when their tasks belong to others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from swarm_shared.processes.procfs import read_stat
 
 WORKERS = 8
 LONGEST_MS = 400
-# A lease of 0.4 s; the reaper watches an overdue one for a second before it believes it.
+# A lease of 0.4 s; the reaper watches an overdue one for a second before it acts on it.
 SETTINGS = {"SWARM_HEARTBEAT_S": "0.1"}
 FREEZES_AT = (
     "worker: claim committed",
@@ -27,13 +27,13 @@ FREEZES_AT = (
     "worker: session over, not settled",
 )
 SELF_FROZEN_SHARE = 0.6
-# From the freezing to the going on, when no one has killed it by then: before and after its task is taken away.
+# From stopping to continuing, unless it was killed by then: before and after its task is reclaimed.
 AWAKE_AFTER_S = (0.6, 4.0)
 MEAN_PAUSE_S = 0.15
 
 
 class Zombies:
-    """Workers that are frozen and woken, and a reaper that takes their tasks away meanwhile."""
+    """Workers that are frozen and woken, and a reaper that reclaims their tasks meanwhile."""
 
     def __init__(self, arena: Arena, *, dawdle: bool) -> None:
         """Start the first of them.
@@ -62,14 +62,14 @@ class Zombies:
         for worker in standing - self._wake_at.keys():
             self.frozen += 1
             self._wake_at[worker] = now + self._rng.uniform(*AWAKE_AFTER_S)
-        # The others were killed as they stood, or woken by the reaper.
+        # The others were killed while frozen, or woken by the reaper.
         self._wake_at = {worker: at for worker, at in self._wake_at.items() if worker in standing}
         for worker in [worker for worker, at in self._wake_at.items() if now >= at]:
             worker.kill(signal.SIGCONT)
             del self._wake_at[worker]
 
     def freeze_somebody(self) -> None:
-        """Stop a worker whose agent runs, whatever it is at itself."""
+        """Stop a worker whose agent runs, whatever the worker is doing."""
         if busy := [worker for worker, agents in self._families() if agents and worker not in self._wake_at]:
             self._rng.choice(busy).kill(signal.SIGSTOP)
 
@@ -96,7 +96,7 @@ def _stands_still(process: ProcessId) -> bool:
 
 
 def run_zombie_round(arena: Arena, taken: int, progress: Progress, *, dawdle: bool, name: str = "frozen") -> Verdict:
-    """Freeze until so many attempts were taken from frozen workers; then finish, stop, and judge."""
+    """Freeze until so many attempts were reclaimed from frozen workers; then finish, stop, and judge."""
     began = time.monotonic()
     zombies = Zombies(arena, dawdle=dawdle)
     try:
@@ -114,7 +114,7 @@ def run_zombie_round(arena: Arena, taken: int, progress: Progress, *, dawdle: bo
         finish(arena, tend=zombies.tend)
         verdict = judge(arena, name, began)
         verdict.frozen = zombies.frozen
-        verdict.kills.clear()  # what is written down at the points are freezes here
+        verdict.kills.clear()  # the deaths recorded at the points are freezes here
         return verdict
     finally:
         arena.clear_up()

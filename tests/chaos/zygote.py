@@ -1,6 +1,6 @@
-"""Starts the suite's programs by forking a process that has imported them already: a start costs a tenth.
+"""Starts the suite's programs by forking a process that has already imported them: a start costs a tenth.
 
-Run by `chaos.spawner`, which writes one job as JSON into a line of standard input and reads `born PID` and
+Run by `chaos.spawner`, which writes one job as JSON into a line of standard input and reads `started PID` and
 `gone PID CODE` from standard output. Each child runs the program's own `main` on a fresh database connection.
 """
 
@@ -35,26 +35,26 @@ MAINS = {
     points.IMPORT: amplifier_swarm.__main__.main,
 }
 _USED_LATER = (yaml, amplifier_swarm.commands.tasks.import_tasks)
-# As the budget of crashes: a validator that is killed a third time holds its task, which is right and ends the trial.
+# As the crash limit: a validator that is killed a third time holds its task, which is right and ends the trial.
 swarm_worker.session.agent_sessions.REPEATS = 1_000
-# An idle worker makes spares at once, to be killed in the middle of it: none is idle for long here.
+# An idle worker makes spares at once, to be killed meanwhile: none is idle for long here.
 swarm_worker.workplaces.refiller.IDLE_S = 0.0
 
 
 def main() -> int:
-    """Fork what is asked for until standard input ends."""
+    """Fork the requested programs until standard input ends."""
     for module in ("swarm_shared.taskfile.lint", "amplifier_swarm.plans.task_files"):
         importlib.import_module(module)
     gc.freeze()
     signal.signal(signal.SIGCHLD, lambda number, frame: report_ends())
     for line in sys.stdin:
         job = json.loads(line)
-        # So that no end is reported before its birth.
+        # So that no end is reported before its start.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         pid = os.fork()
         if pid == 0:
             become(job)
-        tell(f"born {pid}")
+        tell(f"started {pid}")
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
     return 0
 

@@ -1,4 +1,4 @@
-"""Whatever commit an agent leaves checked out, or an empty folder: others' work stays, and the agent learns why."""
+"""Whatever commit an agent leaves checked out, or an empty folder: others' work is kept, and the agent learns why."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def swarm(tmp_path: Path) -> Iterator[LandingSwarm]:
         yield swarm
 
 
-def test_work_on_an_old_commit_lands_on_what_is_newer_and_is_checked_there(swarm: LandingSwarm) -> None:
+def test_work_on_an_old_commit_lands_on_newer_work_and_is_checked_there(swarm: LandingSwarm) -> None:
     swarm.add(
         swarm.task("first", "echo 1 > first.txt"),
         swarm.task("a", "git checkout -q v1 && echo note > b.txt", "first", checks=("test -f first.txt",)),
@@ -34,7 +34,7 @@ def test_work_on_an_old_commit_lands_on_what_is_newer_and_is_checked_there(swarm
     assert [swarm.landed(path) for path in ("first.txt", "lib.txt", "b.txt")] == ["1", "new", "note"]
 
 
-def test_work_that_conflicts_goes_back_with_the_commit_that_has_it(swarm: LandingSwarm) -> None:
+def test_conflicting_work_is_sent_back_with_the_commit_that_contains_it(swarm: LandingSwarm) -> None:
     swarm.add(swarm.task("a", "git checkout -q v1 && printf 'one\\ntwo\\nthree\\nold\\n' > a.txt", max_retries=1))
     swarm.worker()
     task = swarm.wait_for("a", Status.FAILED)
@@ -53,7 +53,7 @@ def test_an_emptied_worktree_is_a_crash_and_the_next_attempt_works(swarm: Landin
     assert [swarm.landed(path) for path in ("lib.txt", "b.txt")] == ["new", "new"]
 
 
-def test_files_that_are_missing_by_accident_come_back_and_the_agent_is_asked(swarm: LandingSwarm) -> None:
+def test_accidentally_missing_files_are_restored_and_the_agent_is_asked(swarm: LandingSwarm) -> None:
     swarm.commit({f"module{number}": "1\n" for number in range(5)})
     swarm.add(swarm.task("a", f"if [ {FIRST} ]; then rm module* ; fi; echo new > b.txt", max_retries=1))
     swarm.worker()
@@ -62,7 +62,7 @@ def test_files_that_are_missing_by_accident_come_back_and_the_agent_is_asked(swa
     assert [swarm.landed(path) for path in ("module4", "b.txt")] == ["1", "new"]
 
 
-def test_a_user_s_branch_that_was_created_again_pauses_the_queue_with_the_reason(swarm: LandingSwarm) -> None:
+def test_a_users_branch_that_was_created_again_pauses_the_queue_with_the_reason(swarm: LandingSwarm) -> None:
     swarm.add(swarm.task("a", "echo 1 > b.txt"))
     worker = swarm.worker()
     swarm.wait_for("a", Status.COMPLETED)

@@ -1,4 +1,4 @@
-"""Budgets with real workers: they stop in time, refuse what they cannot count, and end what runs only if asked to."""
+"""Budgets with real workers: they stop in time, refuse what they cannot count, and end sessions only if asked."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def test_workers_stop_within_one_session_of_the_cap(swarm: LiveSwarm) -> None:
         swarm.worker(f"worker-{n}")
     wait_until(lambda: "paused" in swarm.db.swarm.flags(), swarm.logs)
     wait_until(lambda: not swarm.db.recovery.open_attempts(), swarm.logs)
-    assert 4 <= len(provider.sessions()) <= 5  # the cap, and what the other worker had in flight
+    assert 4 <= len(provider.sessions()) <= 5  # the cap, and the sessions that the other worker had in flight
     [cap] = swarm.db.spending.shown()["caps"]
     assert cap["used"] == pytest.approx(0.01 * len(provider.sessions()))
 
 
-def test_a_hard_budget_ends_what_runs_and_that_costs_no_attempt(swarm: LiveSwarm) -> None:
+def test_a_hard_budget_ends_running_sessions_and_costs_no_attempt(swarm: LiveSwarm) -> None:
     provider = state(swarm, budget={"run": {"usd": 0.005}, "hard": True})
     swarm.add(TaskSpec(id="slow", name="slow", priority=1, env={"ACCOUNT": "slow"}))
     provider.hangs("slow")
@@ -59,7 +59,7 @@ def test_a_hard_budget_ends_what_runs_and_that_costs_no_attempt(swarm: LiveSwarm
     assert swarm.db.tasks.get("slow")["failures"] == 0
 
 
-def test_a_hard_budget_starts_no_validator_for_what_has_used_it_up(swarm: LiveSwarm) -> None:
+def test_a_hard_budget_starts_no_validator_for_a_task_that_has_used_it_up(swarm: LiveSwarm) -> None:
     provider = state(swarm, budget={"run": {"usd": 0.005}, "hard": True})
     swarm.add(TaskSpec(id="t", name="t"))
     swarm.worker("worker-1", SWARM_VALIDATION="on")
@@ -81,7 +81,7 @@ def test_a_budget_reports_that_it_cannot_count_sessions_of_unknown_cost(swarm: L
     assert swarm.db.spending.spent(Scope.RUN).unpriced == 2
 
 
-def test_a_money_cap_is_refused_where_no_cost_is_reported(swarm: LiveSwarm) -> None:
+def test_a_money_cap_is_refused_if_no_cost_is_reported(swarm: LiveSwarm) -> None:
     provider = state(swarm, budget={"run": {"usd": 1}})
     settings = json.loads((swarm.folder / "swarm.yaml").read_text())
     settings["agent_clis"]["stand-in"] |= {"like": "codex"}

@@ -17,8 +17,8 @@ from runner_contract import (  # noqa: F401
     test_the_same_task_file_gives_the_same_result_in_every_runner,
 )
 from runner_deaths import (  # noqa: F401
-    test_a_session_that_ends_takes_its_escapee_along,
-    test_after_a_kill_nothing_is_left_and_the_task_is_done_again,
+    test_after_a_kill_nothing_is_left_and_the_task_is_run_again,
+    test_the_escapee_of_a_session_ends_with_it,
 )
 from runner_engines import engine, parametrize, promised_by, runner  # noqa: F401
 from runner_harness import RunnerHarness
@@ -41,7 +41,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     parametrize(metafunc, among=("bwrap",))
 
 
-def test_checks_have_a_runner_of_their_own(swarm: LiveSwarm) -> None:
+def test_checks_can_have_a_different_runner(swarm: LiveSwarm) -> None:
     outside = swarm.folder / "outside"
     swarm.add(TaskSpec(id="a", name="a", run=f"touch {outside}-agent || true", checks=(f"touch {outside}",)))
     swarm.worker("worker-1", "--no-validation", SWARM_CHECK_RUNNER="local")
@@ -70,12 +70,12 @@ def test_without_bwrap_a_worker_does_not_start(swarm: LiveSwarm) -> None:
 
 
 @promised_by("bwrap")
-def test_user_namespaces_that_are_switched_off_hold_the_queue_and_cost_no_attempt(runner: RunnerHarness) -> None:  # noqa: F811
+def test_disabled_user_namespaces_hold_the_queue_and_cost_no_attempt(runner: RunnerHarness) -> None:  # noqa: F811
     program = runner.link_program()
     complaint = "bwrap: No permissions to create new namespace"
 
     def switched_off() -> None:
-        # For the whole machine they cannot be: other tests need them.
+        # They cannot be disabled for the whole machine: other tests need them.
         program.unlink()
         program.write_text(f"#!/bin/sh\necho '{complaint}' >&2\nexit 1\n")
         program.chmod(0o755)
@@ -84,7 +84,7 @@ def test_user_namespaces_that_are_switched_off_hold_the_queue_and_cost_no_attemp
 
 
 def run_demo(folder: Path, python: str, *words: str) -> str:
-    """Play the demo under bwrap; what it printed."""
+    """Play the demo under bwrap; returns its output."""
     path = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", os.defpath)])
     ended = subprocess.run(
         [DEMO / "run", "--runner", "bwrap", *words],

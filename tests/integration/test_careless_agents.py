@@ -1,4 +1,4 @@
-"""Four workers whose agents do at random what agents do to a repository: no one's work is lost, reverted or exchanged.
+"""Four workers whose agents do at random what agents do to a repository: no work is lost, reverted or exchanged.
 
 The judge is what each agent recorded at its end and what git shows, not the swarm's database. More seeds than the
 suite's: SEEDS=1-50 pytest tests/integration/test_careless_agents.py
@@ -51,7 +51,7 @@ def swarm(tmp_path: Path) -> Iterator[LandingSwarm]:
         swarm.commit({"later.txt": "base/later\n"})
         swarm.git("worktree", "add", "-q", "-b", "mine", str(tmp_path / "mine"), "feature")
         swarm.commit({"mine.txt": "mine\n"}, cwd=tmp_path / "mine")
-        # Everything that a user may have lying about.
+        # Everything that a user may have in a repository.
         (swarm.project / "a.txt").write_text("stashed\n")
         swarm.git("stash", "push", "-q", "-m", "precious")
         (swarm.project / "a.txt").write_text("edited\n")
@@ -88,7 +88,7 @@ class Judge:
         return self.swarm.landed(name).splitlines() if name in self.names(INTEGRATION) else []
 
     def missing(self) -> list[str]:
-        """Lines that a completed task left and no agent took out again, and that are not on the branch."""
+        """Lines that a completed task left, that no agent removed again, and that are not on the branch."""
         removed = {line for record in self._all for line in record["removed"]}
         found = []
         for task in self.completed:
@@ -97,7 +97,7 @@ class Judge:
         return found
 
     def reverted(self) -> list[str]:
-        """Lines of the project that no agent took out and that the branch lacks."""
+        """Lines of the project that no agent removed and that the branch lacks."""
         removed = {line for record in self._all for line in record["removed"]}
         base = {name: self.swarm.git("show", f"main:{name}").splitlines() for name in self.names("main")}
         return [
@@ -124,14 +124,14 @@ class Judge:
 def possessions(swarm: LandingSwarm) -> dict[str, object]:
     """What belongs to the user: files, indexes, stash, settings, branches and tags."""
     checkouts = (swarm.project, swarm.folder / "mine")
-    # An agent may pack the repository's refs and shorten its logs; what they say is asked of git.
+    # An agent may pack the repository's refs and shorten its logs; git itself is asked for their contents.
     files = {name: seen for at in checkouts for name, seen in everything(at).items() if "/.git/" not in name}
     git = {
         (at, *question): swarm.git(*question, cwd=at).splitlines()
         for at in checkouts
         for question in (("symbolic-ref", "HEAD"), ("ls-files", "--stage"))
     }
-    # A pop by one agent can drop what was put back for another: then a ref of ours still has it.
+    # A pop by one agent can drop a stash restored for another: then a ref of ours still has it.
     kept = swarm.git("for-each-ref", "--format=%(subject)", "refs/swarm/kept").splitlines()
     stashed = STASHED in [*swarm.git("stash", "list", "--format=%s").splitlines(), *kept]
     settings = sorted(swarm.git("config", "--local", "--list").splitlines())
@@ -155,5 +155,5 @@ def test_nothing_is_lost_reverted_or_exchanged(swarm: LandingSwarm, seed: str) -
     assert judge.reverted() == []
     assert judge.invented() == []
     assert possessions(swarm) == before
-    assert len(judge.completed) >= TASKS / 2, "too few tasks landed for the test to mean anything"
+    assert len(judge.completed) >= TASKS / 2, "too few tasks landed for the test to be meaningful"
     swarm.git("fsck", "--no-dangling", "--strict")

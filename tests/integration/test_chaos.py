@@ -1,4 +1,4 @@
-"""The short form of `make chaos`: some tens of kills of every kind, and nothing is lost, doubled or left over."""
+"""The short form of `make chaos`: dozens of kills of every kind, and nothing is lost, doubled or left over."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def assert_good(verdict: Verdict) -> None:
 
 
 def seen(done: int) -> None:
-    """Progress is of no interest here."""
+    """Discards the progress."""
 
 
 def test_kills_of_all_kinds_and_at_named_points_lose_and_double_nothing(tmp_path: Path) -> None:
@@ -40,14 +40,14 @@ def test_kills_under_supervisord_lose_and_double_nothing(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("dawdle", [False, True])
-def test_a_worker_that_stood_still_past_its_lease_changes_nothing_any_more(tmp_path: Path, dawdle: bool) -> None:
+def test_a_worker_stopped_past_its_lease_changes_nothing_afterwards(tmp_path: Path, dawdle: bool) -> None:
     arena = Arena(tmp_path / "round", 3, zombie_round.SETTINGS, batch_tasks=12)
     verdict = run_zombie_round(arena, 4, seen, dawdle=dawdle)
     assert_good(verdict)
     assert verdict.frozen >= 4
 
 
-def test_kills_while_tasks_are_landed_land_each_of_them_once(tmp_path: Path) -> None:
+def test_kills_during_landing_land_each_task_once(tmp_path: Path) -> None:
     home = tmp_path / "round"
     arena = Arena(home, 4, worktree_round.settings(home), batch_tasks=6)
     assert_good(run_worktree_round(arena, 8, seen))

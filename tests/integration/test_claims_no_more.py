@@ -27,7 +27,7 @@ def frozen_worker(keeper: ProcessId) -> ProcessId | None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_it_settles_what_it_has_and_leaves(tmp_path: Path, number: signal.Signals) -> None:
+def test_it_settles_its_task_and_exits(tmp_path: Path, number: signal.Signals) -> None:
     arena = Arena(tmp_path / "arena", seed=1)
     with TaskDatabase(arena.db) as database:
         specs = [TaskSpec(id=name, name=name, run="true") for name in "ab"]

@@ -91,7 +91,7 @@ def test_a_run_that_loses_its_database_stops_and_rescues_the_contents(
     assert at.alive() == {}
 
 
-def test_a_file_that_is_lost_with_the_last_task_is_no_success(at: Harness) -> None:
+def test_losing_the_file_with_the_last_task_is_not_a_success(at: Harness) -> None:
     at.add(task("a", f"rm {at.db}"))
     assert at.run() == 4, at.everything()
     assert "all done" not in at.output
@@ -100,7 +100,7 @@ def test_a_file_that_is_lost_with_the_last_task_is_no_success(at: Harness) -> No
 
 
 @pytest.mark.parametrize("first", ["tasks.db", "second.db"])
-def test_no_run_begins_on_a_database_with_two_names_and_none_joins_a_running_one(at: Harness, first: str) -> None:
+def test_no_run_starts_on_a_database_with_two_names_and_none_joins_a_running_one(at: Harness, first: str) -> None:
     at.add(task("a", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"))
     names = [at.folder / first, at.folder / ("second.db" if first == "tasks.db" else "tasks.db")]
     if first == "second.db":
@@ -119,7 +119,7 @@ def test_no_run_begins_on_a_database_with_two_names_and_none_joins_a_running_one
     assert at.wait_end(run) == 0, "the run itself continues"
 
 
-def test_a_clean_up_of_the_checkout_leaves_a_copy_outside_of_it(at: Harness) -> None:
+def test_a_clean_up_of_the_checkout_leaves_a_copy_outside_it(at: Harness) -> None:
     checkout = at.folder / "checkout"
     checkout.mkdir()
     subprocess.run(["git", "init", "-q", str(checkout)], check=True)
@@ -132,14 +132,14 @@ def test_a_clean_up_of_the_checkout_leaves_a_copy_outside_of_it(at: Harness) -> 
     assert status.stdout == b""
     at.add(task("a", f"git -C {checkout} clean -qfdx; sleep 100"), task("b"))
     assert at.run("--project-root", str(checkout), "--isolation", "none") == 4, at.everything()
-    assert "a safer place" not in at.notices, "once is enough"
+    assert "a safer place" not in at.notices, "one copy is enough"
     file = rescued(at.notices)
     assert file.parent == at.folder
     with TaskDatabase(file, create=False) as copy:
         assert {copy.tasks.get(name)["status"] for name in "ab"} == {Status.NOT_STARTED}
 
 
-def test_a_folder_that_was_moved_away_is_not_made_again(at: Harness) -> None:
+def test_a_folder_that_was_moved_away_is_not_created_again(at: Harness) -> None:
     folder = at.folder / "here"
     folder.mkdir()
     at.db.rename(folder / "tasks.db")
@@ -154,11 +154,11 @@ def test_a_folder_that_was_moved_away_is_not_made_again(at: Harness) -> None:
     assert not folder.exists()
 
 
-def test_tasks_are_not_imported_into_a_new_file_beside_a_swarm_that_lost_its_own(at: Harness) -> None:
+def test_tasks_are_not_imported_into_a_new_file_while_a_swarm_has_lost_its_own(at: Harness) -> None:
     at.add(task("long", f"touch {at.marker('begun')}; sleep 100"))
     run = at.start()
     at.wait_marker("begun")
-    # No one looks and acts meanwhile.
+    # Nothing checks or acts meanwhile.
     at.freeze("orchestrator", "swarm-reaper", "swarm_reaper")
     at.db.rename(at.folder / "other.db")
     (at.folder / "more.yaml").write_text("tasks: [{id: b, name: b, run: 'true'}]")
@@ -200,7 +200,7 @@ def test_without_a_start_the_reaper_ends_everything_and_rescues_the_contents(
 
 
 @pytest.mark.parametrize("module", ["swarm_worker", "swarm_reaper", "swarm_dashboard"])
-def test_no_service_makes_a_database(swarm: LiveSwarm, module: str) -> None:
+def test_no_service_creates_a_database(swarm: LiveSwarm, module: str) -> None:
     swarm.path = swarm.folder / "none.db"
     process = swarm.spawn(module, SWARM_ISOLATION="none", SWARM_PROJECT_ROOT=str(swarm.project))
     assert process.wait(30) == 4

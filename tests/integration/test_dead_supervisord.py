@@ -1,4 +1,4 @@
-"""A program that is still starting when its supervisord is killed leaves too, and does not wait for init to end."""
+"""A program that is still starting when its supervisord is killed exits too, and does not wait for init to reap."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def dead() -> str:
 
 
 @pytest.mark.parametrize("program", ["swarm_worker", "swarm_reaper", "swarm_dashboard"])
-def test_a_program_whose_supervisord_died_before_it_was_up_leaves(swarm: LiveSwarm, dead: str, program: str) -> None:
+def test_a_program_whose_supervisord_died_during_its_start_exits(swarm: LiveSwarm, dead: str, program: str) -> None:
     environ = {"SUPERVISOR_ENABLED": "1", "SWARM_SUPERVISORD": dead, "SWARM_DASHBOARD_PORT": "0"}
     process = swarm.spawn(program, **environ)
     assert process.wait(LEAVES_WITHIN_S) is not None
 
 
 @pytest.mark.parametrize("daemon", [False, True])
-def test_supervisord_tells_its_programs_which_process_it_is(daemon: bool) -> None:
+def test_supervisord_passes_its_own_identity_to_its_programs(daemon: bool) -> None:
     with short_folder() as home:
         launched = start(home, environ={"SWARM_WORKERS": "1"}, daemon=daemon)
         if daemon:

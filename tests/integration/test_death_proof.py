@@ -1,4 +1,4 @@
-"""No process of an attempt outlives it beside the next one, whatever it hides and whichever process is killed.
+"""No process of an attempt survives into the next one, whatever it hides and whichever process is killed.
 
 The judge is a file that each daemon of a task locks for life: two of them at the same time are seen by the second.
 """
@@ -44,7 +44,7 @@ def leave_daemon(at: Harness, name: str, *how: str) -> str:
 
 
 def daemon(at: Harness, name: str) -> int | None:
-    """The pid of a daemon, when it lives."""
+    """The pid of a daemon, if it is alive."""
     try:
         pid = int(at.marker(name).read_text())
     except FileNotFoundError:
@@ -84,7 +84,7 @@ def depth(pid: int) -> int:
 
 
 def is_recorded(at: Harness, pid: int) -> bool:
-    """Whether the worker has written down that it saw this process."""
+    """Whether the worker has recorded this process."""
     with TaskDatabase(at.db) as database:
         lifelines = Lifelines(at.folder / "tasks.db.swarm")
         keepers = [worker.keeper for worker in database.workers.alive() if worker.keeper is not None]
@@ -96,7 +96,7 @@ def lock_files(at: Harness) -> list[str]:
 
 
 @pytest.mark.parametrize("how", ["open", "closed"])
-def test_a_daemon_without_marks_is_gone_before_its_task_runs_again_though_all_were_killed(
+def test_a_daemon_without_marks_is_gone_before_its_task_runs_again_even_if_all_programs_were_killed(
     at: Harness, how: str
 ) -> None:
     again = f"[ -e {at.folder}/first ] && {leave_daemon(at, 'second')} && exit 0"
@@ -105,16 +105,16 @@ def test_a_daemon_without_marks_is_gone_before_its_task_runs_again_though_all_we
     left = at.wait_for("the daemon", lambda: daemon(at, "first"))
     at.wait_for("the worker's record of it", lambda: is_recorded(at, left) or None)
     kill_everything_at_once(at)
-    assert daemon(at, "first") == left, "it must live on for the test to mean anything"
+    assert daemon(at, "first") == left, "it must survive for the test to be meaningful"
     assert at.run("--no-dashboard", "--no-validation", "--workers", "1") == 0, at.everything()
     assert at.status("a") is Status.COMPLETED
     assert at.marker("second").exists()
-    assert not at.marker("overlap").exists(), "the second agent ran beside what the first had left"
+    assert not at.marker("overlap").exists(), "the second agent ran while processes of the first were left"
     assert daemon(at, "first") is None
     assert lock_files(at) == []
 
 
-def test_what_our_own_git_starts_for_an_attempt_does_not_live_on_beside_the_next(at: Harness, tmp_path: Path) -> None:
+def test_processes_started_by_our_own_git_do_not_survive_into_the_next_attempt(at: Harness, tmp_path: Path) -> None:
     project = Sandbox(tmp_path / "of-the-user")
     project.commit({"README": "hello"})
     evil = f"sh -c '[ -e {at.folder}/first ] || {leave_daemon(at, 'first', 'closed')}; cat'"
@@ -132,7 +132,7 @@ def test_what_our_own_git_starts_for_an_attempt_does_not_live_on_beside_the_next
     assert daemon(at, "first") is None
 
 
-def test_a_container_that_is_started_again_continues_at_once(at: Harness) -> None:
+def test_a_restarted_container_continues_at_once(at: Harness) -> None:
     if subprocess.run([*CONTAINER, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("a pid namespace needs root")
     again = f"[ -e {at.folder}/once ] && {leave_daemon(at, 'second')} && exit 0"
@@ -163,7 +163,7 @@ def test_a_container_that_is_started_again_continues_at_once(at: Harness) -> Non
         assert database.tasks.get("a")["attempt_count"] == 2
 
 
-def test_a_living_container_is_not_taken_for_gone(at: Harness) -> None:
+def test_a_living_container_is_not_considered_gone(at: Harness) -> None:
     if subprocess.run([*CONTAINER, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("a pid namespace needs root")
     at.add(TaskSpec(id="a", name="a", run=f"touch {at.folder}/once; sleep 600"))

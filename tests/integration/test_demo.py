@@ -1,4 +1,4 @@
-"""The demo does what it says: real tasks, a retry that learns, an objection that is met, and a program at the end."""
+"""The demo does what it promises: real tasks, a retry that learns, an objection that is resolved, a final program."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from swarm_shared.domain.models import FailureClass, Status
 pytestmark = pytest.mark.integration
 DEMO = Path(__file__).parents[2] / "examples" / "demo"
 TASKS = {task["id"]: task for task in yaml.load((DEMO / "tasks.yaml").read_text("utf-8"), yaml.BaseLoader)["tasks"]}
-# What a user who types `make demo` should wait at most, once it is installed.
+# The longest that a user who types `make demo` should wait once it is installed.
 PATIENCE_S = 60.0
 
 
@@ -35,9 +35,9 @@ def attempts_of(database: TaskDatabase, task_id: str) -> list[dict[str, Any]]:
     return database.tasks.attempts(database.tasks.get(task_id)["seq"])
 
 
-def test_the_demo_ends_with_a_program_that_works_and_keeps_its_dashboard_open(tmp_path: Path) -> None:
+def test_the_demo_ends_with_a_working_program_and_keeps_its_dashboard_open(tmp_path: Path) -> None:
     watch = Stopwatch()
-    # A setting that someone has for another swarm must not reach the demo.
+    # A setting for another swarm must not affect the demo.
     env = {**environment(tmp_path), "SWARM_AGENT_CLI": "nonsense", "SWARM_DB": str(tmp_path / "other.db")}
     out, err = tmp_path / "out", tmp_path / "err"
     terminal, keyboard = pty.openpty()
@@ -64,7 +64,7 @@ def test_the_demo_ends_with_a_program_that_works_and_keeps_its_dashboard_open(tm
     assert took_s < PATIENCE_S
     assert "all done" in out.read_text()
     assert "http://127.0.0.1:" in err.read_text(), "the link of the dashboard"
-    assert "█ 13" in out.read_text(), "what the program that was built prints"
+    assert "█ 13" in out.read_text(), "the output of the program that was built"
 
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
     with TaskDatabase(folder / "tasks.db") as database:
@@ -108,10 +108,10 @@ def test_only_the_feedback_makes_the_second_attempt_better(tmp_path: Path, task_
     assert written[0] == written[1]
 
 
-def test_the_demo_has_a_graph_worth_looking_at() -> None:
+def test_the_demo_has_an_interesting_graph() -> None:
     needed = {needed for task in TASKS.values() for needed in task.get("dependencies", [])}
     roots = [task_id for task_id, task in TASKS.items() if not task.get("dependencies")]
     assert len(TASKS) >= 12
     assert len(roots) > 1
     assert max(len(task.get("dependencies", [])) for task in TASKS.values()) >= 3
-    assert set(TASKS) - needed == {"5.1"}, "everything leads to the release"
+    assert set(TASKS) - needed == {"5.1"}, "everything must lead to the release"

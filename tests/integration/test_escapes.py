@@ -1,4 +1,4 @@
-"""Attempts to leave the confinement of `runner: bwrap`, each one judged from outside."""
+"""Attempts to escape the confinement of `runner: bwrap`, each one judged from outside."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def harness(tmp_path: Path) -> ConfinedHarness:
 
 @pytest.fixture
 def tmp_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Show /tmp, where the folders of this test are: what hides or protects each of them must do so by itself."""
+    """Show /tmp, where the folders of this test are: each of them must be hidden or protected separately."""
     monkeypatch.setattr("swarm_shared.runners.bwrap._PRIVATE", ("/var/tmp", "/run"))
 
 
@@ -101,7 +101,7 @@ def canary() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def judged(harness: ConfinedHarness, script: str, canary: subprocess.Popen[bytes]) -> None:
-    """Run the attempt, then use git outside as a user would: nothing may have come of it."""
+    """Run the attempt, then use git outside as a user would: it must have no effect."""
     before = harness.fingerprint()
     ended = harness.run(script, env={"AWS_SECRET_ACCESS_KEY": SECRET, "CANARY": str(canary.pid)})
     assert SECRET not in ended.stdout + ended.stderr
@@ -123,7 +123,7 @@ def test_the_attempt_fails(harness: ConfinedHarness, canary: subprocess.Popen[by
     judged(harness, ESCAPES[name].replace("$CANARY", str(canary.pid)), canary)
 
 
-def test_the_judge_sees_what_a_command_without_confinement_does(
+def test_the_judge_detects_the_actions_of_an_unconfined_command(
     harness: ConfinedHarness, canary: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(harness.runner, "argv", lambda command: command.argv)
@@ -150,7 +150,7 @@ def test_the_control_socket_cannot_be_reached(harness: ConfinedHarness) -> None:
 
 
 @pytest.mark.parametrize("network", [True, False])
-def test_the_network_is_there_unless_it_is_off(tmp_path: Path, network: bool) -> None:
+def test_the_network_is_available_unless_disabled(tmp_path: Path, network: bool) -> None:
     harness = ConfinedHarness(tmp_path, BwrapOptions(network=network))
     with socket.create_server(("127.0.0.1", 0)) as server:
         said = harness.run(CONNECT % ("AF_INET", server.getsockname())).stdout
@@ -180,7 +180,7 @@ def test_an_ordinary_user_is_confined_as_well() -> None:
     as_ordinary_user(attempts)
 
 
-def test_a_session_does_its_work(harness: ConfinedHarness) -> None:
+def test_a_session_can_do_its_work(harness: ConfinedHarness) -> None:
     script = """set -e
         echo b > b; git add b; git commit -q -m b; git commit -q --amend -m c
         echo c >> b; git stash -q; git stash pop -q; git checkout -q -- b

@@ -1,4 +1,4 @@
-"""A disk that is full to the last byte, logs and supervisord included, ends nothing."""
+"""A disk that is full to the last byte, including logs and supervisord, ends nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FULL_FOR_S = 8.0  # long enough for every program to try to write its log
 
 @pytest.fixture
 def at() -> Iterator[Harness]:
-    """A harness whose database, logs and sockets are on a small disk of their own."""
+    """A harness whose database, logs and sockets are on a small disk."""
     with harness() as made:
         disk = made.folder / "disk"
         disk.mkdir()
@@ -67,7 +67,7 @@ def test_a_run_continues_when_there_is_space_again(at: Harness) -> None:
     while time.monotonic() < end:
         assert run.poll() is None, at.everything()
         assert at.pids_of("supervisor.supervisord") == [supervisord], at.everything()
-        fill(at.db.with_name("more"))  # whatever a log has given back
+        fill(at.db.with_name("more"))  # whatever space a log has freed
         time.sleep(0.2)
     filler.unlink()
     at.db.with_name("more").unlink()

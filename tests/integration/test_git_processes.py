@@ -13,7 +13,7 @@ from swarm_shared.domain.models import Status
 
 pytestmark = pytest.mark.integration
 
-PER_TASK = 13  # one less where a task begins right after another one
+PER_TASK = 13  # one less if a task begins right after another one
 TASKS = 4
 
 
@@ -34,8 +34,8 @@ def test_a_task_and_its_landing_take_few_git_processes(tmp_path: Path) -> None:
 
         log.touch()
         swarm.worker()
-        run_all(0, 1)  # the first worktree is made, and settings are read
+        run_all(0, 1)  # the first worktree is created, and settings are read
         used = run_all(1, TASKS)
         once_idle = 1  # the last name's mark is deleted when there is nothing else to do
-        assert used["commit-tree"] == 2 * TASKS, "all were counted"
+        assert used["commit-tree"] == 2 * TASKS, "all must have been counted"
         assert used.total() <= PER_TASK * TASKS + once_idle, used

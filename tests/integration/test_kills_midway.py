@@ -1,4 +1,4 @@
-"""What changes much at once, killed in its middle or done by several: it is there once, or not at all."""
+"""Large changes that are killed halfway or made by several processes: they are complete, or they have no effect."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def database(tmp_path: Path) -> Path:
 
 @contextmanager
 def doing(what: str, path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process at it, killed at the end."""
+    """A process at work on it, killed at the end."""
     process = subprocess.Popen(
         [sys.executable, midway.__file__, what, str(path)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
     )
@@ -44,10 +44,10 @@ def doing(what: str, path: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.communicate()
 
 
-def test_an_upgrade_killed_in_its_middle_is_begun_again(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upgrade_killed_halfway_is_started_again(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watch = Connection(database)
     with doing("upgrade", database) as process:
-        # What has not been committed shows only as a log that grows, while no one else gets the lock.
+        # Uncommitted work shows only as a log that grows while no other process gets the lock.
         log = Path(f"{database}-wal")
         wait_until(lambda: process.poll() is not None or log.stat().st_size > 10_000_000)
         assert process.poll() is None
@@ -66,11 +66,11 @@ def test_an_upgrade_killed_in_its_middle_is_begun_again(database: Path, monkeypa
 
 
 @pytest.mark.parametrize("moment", ["staging", "publishing"])
-def test_an_import_killed_in_its_middle_is_whole_or_not_there(database: Path, moment: str) -> None:
+def test_an_import_killed_halfway_is_complete_or_has_no_effect(database: Path, moment: str) -> None:
     with TaskDatabase(database) as watch:
         with doing(moment, database) as process:
             wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
-        assert watch.connection.value("SELECT count(*) FROM staged") > 0, "killed in the middle"
+        assert watch.connection.value("SELECT count(*) FROM staged") > 0, "killed halfway"
         assert watch.imports.clear_up() == 1
         there = watch.tasks.page()[1]
         assert there == (1 if moment == "staging" else 1 + midway.TASKS)

@@ -1,4 +1,4 @@
-"""Tasks in worktrees of their own, landed on the integration branch: real workers, real git."""
+"""Tasks in separate worktrees, landed on the integration branch: real workers, real git."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def swarm(tmp_path: Path) -> Iterator[LandingSwarm]:
         yield swarm
 
 
-def test_a_task_lands_as_a_commit_with_trailers_and_the_persons_checkout_stays_as_it_was(swarm: LandingSwarm) -> None:
+def test_a_task_lands_as_a_commit_with_trailers_and_the_users_checkout_is_unchanged(swarm: LandingSwarm) -> None:
     before = everything(swarm.project)
     swarm.add(swarm.task("a", "echo four >> a.txt; mkdir -p deep; echo new > deep/b.txt"))
     swarm.worker()
@@ -36,7 +36,7 @@ def test_a_task_lands_as_a_commit_with_trailers_and_the_persons_checkout_stays_a
     assert everything(swarm.project) == before
 
 
-def test_a_dependent_begins_from_what_its_need_has_landed(swarm: LandingSwarm) -> None:
+def test_a_dependent_task_begins_with_the_landed_work_of_its_dependency(swarm: LandingSwarm) -> None:
     swarm.add(swarm.task("a", "echo four >> a.txt"), swarm.task("b", "grep -q four a.txt && cp a.txt b.txt", "a"))
     swarm.worker()
     swarm.worker("worker-2")
@@ -46,7 +46,7 @@ def test_a_dependent_begins_from_what_its_need_has_landed(swarm: LandingSwarm) -
 
 
 def meet(name: str) -> str:
-    """Shell: continue only when both tasks that call it are there."""
+    """Shell: continue only when both tasks that call it have begun."""
     here, other = name, {"left": "right", "right": "left"}[name]
     return f'touch "$MEETING/{here}"; while [ ! -e "$MEETING/{other}" ]; do sleep 0.05; done; '
 
@@ -66,7 +66,7 @@ def change_line(word: str) -> str:
 RESOLVE = "git merge -q -X theirs swarm/integration >&2 || true; "
 
 
-def test_a_conflict_goes_back_to_its_owner_and_lands_after_the_retry(together: LandingSwarm) -> None:
+def test_a_conflict_is_sent_back_to_its_task_and_lands_after_the_retry(together: LandingSwarm) -> None:
     swarm = together
     for name in ("left", "right"):
         again = f"{RESOLVE} echo {name} >> a.txt"
@@ -99,12 +99,12 @@ def test_a_conflict_that_is_never_resolved_holds_the_task(together: LandingSwarm
     task = swarm.db.tasks.get(loser)
     assert (task["hold_reason"], task["attempt_count"], task["landing_unresolved"]) == ("not_landed", 3, 2)
     (winner,) = {"left", "right"} - {loser}
-    assert f"{winner} (" in task["last_error"], "the refusal names what it collided with"
+    assert f"{winner} (" in task["last_error"], "the refusal names the conflicting task"
     head = swarm.attempts(loser)[-1]["head_sha"]
-    assert loser in swarm.git("show", f"{head}:a.txt"), "its work is kept"
+    assert loser in swarm.git("show", f"{head}:a.txt"), "its work must be kept"
 
 
-def test_two_tasks_each_green_alone_that_break_each_other_do_not_both_land(together: LandingSwarm) -> None:
+def test_of_two_passing_tasks_that_break_each_other_only_one_lands(together: LandingSwarm) -> None:
     swarm = together
     check = "test $(ls *.word 2> /dev/null | wc -l) -le 1"
     for name in ("left", "right"):
@@ -134,7 +134,7 @@ def test_a_file_that_another_task_renames_costs_no_attempt(together: LandingSwar
     assert "line 3 changed" in swarm.landed("moved.txt")
 
 
-def test_a_failing_gate_keeps_it_off_the_branch(swarm: LandingSwarm) -> None:
+def test_a_failing_gate_keeps_work_off_the_branch(swarm: LandingSwarm) -> None:
     (swarm.folder / "swarm.yaml").write_text("gate: ['! test -e forbidden']\n")
     swarm.add(
         swarm.task("a", "[ $AMPLIFIER_SWARM_ATTEMPT_NUMBER = 1 ] && touch forbidden || { rm -f forbidden; touch b; }")
@@ -145,7 +145,7 @@ def test_a_failing_gate_keeps_it_off_the_branch(swarm: LandingSwarm) -> None:
     assert "forbidden" not in swarm.git("log", "--first-parent", "--name-only", INTEGRATION)
 
 
-def test_a_gate_that_fails_without_the_work_stops_the_queue_and_blames_nobody(swarm: LandingSwarm) -> None:
+def test_a_gate_that_fails_without_the_work_stops_the_queue_and_blames_no_task(swarm: LandingSwarm) -> None:
     (swarm.folder / "swarm.yaml").write_text("gate: ['false']\n")
     swarm.add(swarm.task("a", "touch b"))
     swarm.worker()
@@ -155,17 +155,17 @@ def test_a_gate_that_fails_without_the_work_stops_the_queue_and_blames_nobody(sw
     assert swarm.db.tasks.get("a")["attempt_count"] == 1
 
 
-def test_a_tip_that_someone_else_wrote_stops_the_queue_until_resume(swarm: LandingSwarm) -> None:
+def test_a_tip_written_by_another_program_stops_the_queue_until_resume(swarm: LandingSwarm) -> None:
     swarm.add(swarm.task("a", "touch b"))
     swarm.worker()
     swarm.wait_for("a", Status.COMPLETED)
     tree = swarm.git("rev-parse", f"{INTEGRATION}^{{tree}}")
-    foreign = swarm.git("commit-tree", tree, "-p", INTEGRATION, "-m", "by somebody")
+    foreign = swarm.git("commit-tree", tree, "-p", INTEGRATION, "-m", "by another program")
     swarm.git("update-ref", f"refs/heads/{INTEGRATION}", foreign)
     swarm.add(swarm.task("c", "touch d"))
     wait_until(lambda: "paused" in swarm.db.swarm.flags(), swarm.logs)
     assert "someone else" in swarm.db.swarm.flags()["paused"].reason
-    swarm.db.swarm.resume(actor="a person")
+    swarm.db.swarm.resume(actor="a user")
     swarm.wait_for("c", Status.COMPLETED)
     assert foreign in swarm.git("log", "--format=%H", INTEGRATION)
     assert swarm.db.events.newest(200)
@@ -178,12 +178,12 @@ def test_a_checked_out_integration_branch_stops_landing_and_loses_nothing(swarm:
     wait_until(lambda: "paused" in swarm.db.swarm.flags(), swarm.logs)
     assert "checked out" in swarm.db.swarm.flags()["paused"].reason
     swarm.git("worktree", "remove", "--force", str(swarm.folder / "elsewhere"))
-    swarm.db.swarm.resume(actor="a person")
+    swarm.db.swarm.resume(actor="a user")
     swarm.wait_for("a", Status.COMPLETED)
     assert swarm.trailers() == ["a"]
 
 
-def test_what_the_user_commits_meanwhile_reaches_the_next_task(swarm: LandingSwarm) -> None:
+def test_commits_of_the_user_meanwhile_reach_the_next_task(swarm: LandingSwarm) -> None:
     swarm.add(swarm.task("a", "touch b"))
     swarm.worker()
     swarm.wait_for("a", Status.COMPLETED)
@@ -193,15 +193,15 @@ def test_what_the_user_commits_meanwhile_reaches_the_next_task(swarm: LandingSwa
     assert swarm.landed("copy.txt") == "read me"
 
 
-def test_work_that_was_killed_is_a_commit_and_the_next_attempt_continues_from_it(swarm: LandingSwarm) -> None:
+def test_killed_work_is_committed_and_the_next_attempt_continues_from_it(swarm: LandingSwarm) -> None:
     swarm.add(swarm.task("a", "if test -e half; then echo done > whole; else echo half > half; sleep 60; fi"))
     swarm.worker()
     wait_until(lambda: list(swarm.folder.glob("tasks.db.swarm/worktrees/a/half")), swarm.logs)
-    swarm.db.control.request(Verb.KILL, "a", actor="a person")
+    swarm.db.control.request(Verb.KILL, "a", actor="a user")
     swarm.wait_for("a", Status.HELD)
     head = swarm.attempts("a")[0]["head_sha"]
     assert swarm.git("show", f"{head}:half") == "half"
-    swarm.db.steering.apply(Verb.RETRY, "a", {}, actor="a person")
+    swarm.db.steering.apply(Verb.RETRY, "a", {}, actor="a user")
     swarm.wait_for("a", Status.COMPLETED)
     assert swarm.landed("whole") == "done"
     assert swarm.landed("half") == "half"
@@ -215,7 +215,7 @@ def test_work_that_was_killed_is_a_commit_and_the_next_attempt_continues_from_it
     assert swarm.db.changes.of(first, Since.PREVIOUS) is None
 
 
-def test_what_the_validator_writes_is_thrown_away_and_told(swarm: LandingSwarm) -> None:
+def test_files_that_the_validator_writes_are_discarded_and_reported(swarm: LandingSwarm) -> None:
     swarm.add(swarm.task("a", "touch b", verify="echo spoilt > a.txt; touch extra"))
     swarm.worker()
     swarm.wait_for("a", Status.COMPLETED)
@@ -233,7 +233,7 @@ def test_what_the_validator_writes_is_thrown_away_and_told(swarm: LandingSwarm) 
         ("printf '<<<<<<< a\\nx\\n=======\\ny\\n>>>>>>> b\\n' > c.txt", {}, "conflict markers were added"),
     ],
 )
-def test_what_the_commit_itself_shows_fails_an_attempt(
+def test_a_fault_visible_in_the_commit_itself_fails_an_attempt(
     swarm: LandingSwarm, run: str, more: dict[str, object], error: str
 ) -> None:
     swarm.add(swarm.task("a", run, max_retries=0, **more))
@@ -241,13 +241,13 @@ def test_what_the_commit_itself_shows_fails_an_attempt(
     assert error in swarm.wait_for("a", Status.FAILED)["last_error"]
 
 
-def test_no_change_is_fine_where_the_task_says_so(swarm: LandingSwarm) -> None:
+def test_an_attempt_without_changes_passes_if_the_task_allows_it(swarm: LandingSwarm) -> None:
     swarm.add(swarm.task("a", "true", allow_empty=True))
     swarm.worker()
     swarm.wait_for("a", Status.COMPLETED)
 
 
-def test_writing_into_the_persons_checkout_is_noticed(swarm: LandingSwarm) -> None:
+def test_writing_into_the_users_checkout_is_detected(swarm: LandingSwarm) -> None:
     swarm.add(swarm.task("a", f"touch b; echo leak > '{swarm.project}/leaked.txt'", files=("c",)))
     swarm.worker()
     swarm.wait_for("a", Status.COMPLETED)
@@ -258,18 +258,18 @@ def test_writing_into_the_persons_checkout_is_noticed(swarm: LandingSwarm) -> No
     }
 
 
-def test_a_cancel_during_the_gate_keeps_the_work_off_the_branch(swarm: LandingSwarm) -> None:
+def test_a_cancel_during_the_gate_prevents_landing(swarm: LandingSwarm) -> None:
     (swarm.folder / "swarm.yaml").write_text(f"gate: ['touch \"{swarm.folder}/gate\"; sleep 60']\n")
     swarm.add(swarm.task("a", "touch b"))
     swarm.worker()
     wait_until((swarm.folder / "gate").exists, swarm.logs)
-    swarm.db.control.request(Verb.CANCEL, "a", actor="a person")
+    swarm.db.control.request(Verb.CANCEL, "a", actor="a user")
     swarm.wait_for("a", Status.CANCELLED)
     assert swarm.trailers() == []
     wait_until(lambda: not swarm.leftovers())
 
 
-def test_setup_agents_and_checks_find_the_ports_of_their_worker(swarm: LandingSwarm) -> None:
+def test_setup_agents_and_checks_get_the_ports_of_their_worker(swarm: LandingSwarm) -> None:
     (swarm.folder / "swarm.yaml").write_text(
         "setup: ['echo $SWARM_PORT > ports']\nchecks: ['test $SWARM_PORT = 7060']\n"
     )

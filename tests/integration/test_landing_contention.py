@@ -1,4 +1,4 @@
-"""Landings that collide: races cost no task its place, and what a gate printed can be read afterwards."""
+"""Colliding landings: races cost no task its turn, and the output of a gate can be read afterwards."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_task_that_resolves_its_conflict_while_a_third_one_lands_needs_no_user
     assert "third" not in refused[0]["message"]
 
 
-def test_what_a_gate_printed_is_found_wherever_attempts_are(swarm: LandingSwarm) -> None:
+def test_the_output_of_a_gate_is_shown_wherever_attempts_are(swarm: LandingSwarm) -> None:
     (swarm.folder / "swarm.yaml").write_text(
         "gate: ['echo looked for it; test ! -e forbidden || { echo NO-GO; exit 3; }']\n"
     )
@@ -93,7 +93,7 @@ def test_what_a_gate_printed_is_found_wherever_attempts_are(swarm: LandingSwarm)
     assert "Landing of attempt 1: refused" in cli(swarm, "task-info", "a")
 
 
-def test_a_gate_that_fails_without_any_new_work_says_what_it_printed(swarm: LandingSwarm) -> None:
+def test_a_gate_that_fails_without_new_work_reports_its_output(swarm: LandingSwarm) -> None:
     (swarm.folder / "swarm.yaml").write_text("gate: ['echo NO-GO; false']\n")
     swarm.add(swarm.task("a", "touch b"))
     swarm.worker("worker-1", "--no-validation")
@@ -114,6 +114,6 @@ def test_tasks_that_change_the_same_files_all_land_and_lose_nothing(swarm: Landi
         90.0,
     )
     assert swarm.db.tasks.counts().keys() == {Status.COMPLETED}, swarm.db.tasks.counts()
-    assert sorted(swarm.trailers()) == sorted(f"t{n}" for n in range(TASKS)), "each once"
+    assert sorted(swarm.trailers()) == sorted(f"t{n}" for n in range(TASKS)), "each exactly once"
     for file, lines in expected.items():
         assert sorted(swarm.landed(file).splitlines()) == sorted(lines)

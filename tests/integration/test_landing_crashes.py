@@ -54,7 +54,7 @@ def both_land_although(first: subprocess.Popen[bytes], swarm: LandingSwarm, done
     swarm.worker("worker-2")
     for task_id in ("a", "c"):
         swarm.wait_for(task_id, Status.COMPLETED, s=RELEASE_S)
-    assert swarm.trailers() == ["a", "c"], "each once"
+    assert swarm.trailers() == ["a", "c"], "each exactly once"
     assert swarm.landed("b.txt") == "b"
     assert swarm.landed("c.txt") == "c"
     row = swarm.db.landings.integration()
@@ -63,7 +63,7 @@ def both_land_although(first: subprocess.Popen[bytes], swarm: LandingSwarm, done
     assert "paused" not in swarm.db.swarm.flags()
     swarm.git("fsck", "--no-dangling")
     ours = {"swarm.lock", "swarm-integration.lock"}
-    # The last name's mark is just being deleted; what a killed git has left would stay.
+    # The last name's mark is just being deleted; files left by a killed git would stay.
     wait_until(lambda: {path.name for path in (swarm.project / ".git").rglob("*.lock")} <= ours, swarm.logs)
 
 
@@ -84,14 +84,14 @@ def test_a_worker_killed_around_a_git_command_loses_nothing(swarm: LandingSwarm,
 
 
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
-def test_a_worker_killed_while_products_are_deleted_loses_nothing(swarm: LandingSwarm, moment: str) -> None:
+def test_a_worker_killed_while_build_products_are_deleted_loses_nothing(swarm: LandingSwarm, moment: str) -> None:
     swarm.commit({".gitignore": "*.o\n"})
     continues_after(swarm, swarm.kill_at("clean -d -f -f -x", moment), product="a.o")
 
 
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 @pytest.mark.parametrize("step", ["merge-tree", "ls-tree"])
-def test_a_worker_killed_while_it_brings_the_users_commits_in_loses_nothing(
+def test_a_worker_killed_while_it_merges_the_users_commits_loses_nothing(
     swarm: LandingSwarm, step: str, moment: str
 ) -> None:
     done = swarm.kill_at(step, moment)
@@ -104,9 +104,7 @@ def test_a_worker_killed_while_it_brings_the_users_commits_in_loses_nothing(
 
 
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
-def test_a_worker_killed_while_a_landed_worktree_is_updated_for_the_next_task_loses_nothing(
-    swarm: LandingSwarm, moment: str
-) -> None:
+def test_a_worker_killed_while_it_recycles_a_landed_worktree_loses_nothing(swarm: LandingSwarm, moment: str) -> None:
     done = swarm.kill_at("read-tree -m -u", moment)
     committed = swarm.folder / "committed"
     swarm.add(
@@ -122,7 +120,7 @@ def test_a_worker_killed_while_a_landed_worktree_is_updated_for_the_next_task_lo
 
 @pytest.mark.parametrize("step", [TAKE, STORED])
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
-def test_a_worker_killed_while_it_names_a_branch_leaves_no_other_one_behind(
+def test_a_worker_killed_while_it_creates_a_branch_leaves_no_other_branch_behind(
     swarm: LandingSwarm, step: str, moment: str
 ) -> None:
     continues_after(swarm, swarm.kill_at(step, moment))
@@ -131,7 +129,7 @@ def test_a_worker_killed_while_it_names_a_branch_leaves_no_other_one_behind(
     wait_until(lambda: swarm.git(*names).split() == left, swarm.logs)
 
 
-def test_a_branch_of_a_worker_that_died_of_it_goes_with_the_next_start_even_if_nobody_wants_its_task(
+def test_a_branch_left_by_a_dead_worker_is_removed_at_the_next_start_even_without_its_task(
     swarm: LandingSwarm,
 ) -> None:
     done = swarm.kill_at(TAKE, "after")
@@ -146,7 +144,7 @@ def test_a_branch_of_a_worker_that_died_of_it_goes_with_the_next_start_even_if_n
     wait_until(lambda: swarm.git(*branches) == "", swarm.logs)
 
 
-def test_a_worker_killed_by_its_gate_lands_after_all(swarm: LandingSwarm) -> None:
+def test_the_task_of_a_worker_killed_by_its_gate_still_lands(swarm: LandingSwarm) -> None:
     done = swarm.folder / "done"
     kill = f"mkdir '{done}' 2> /dev/null || exit 0; kill -9 $PPID; sleep 60"
     (swarm.folder / "swarm.yaml").write_text(f"gate:\n  - |\n    {kill}\n")

@@ -1,4 +1,4 @@
-"""Landing on another branch than the usual one, and two swarms that land on the same."""
+"""Landing on a branch other than the default, and two swarms that land on the same one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def both(tmp_path: Path) -> Iterator[tuple[LandingSwarm, LandingSwarm]]:
         yield one, other
 
 
-def test_work_lands_on_the_branch_that_was_asked_for_and_comes_over_from_there(swarm: LandingSwarm) -> None:
+def test_work_lands_on_the_configured_branch_and_can_be_merged_from_there(swarm: LandingSwarm) -> None:
     swarm.add(swarm.task("a", "echo four >> a.txt"), swarm.task("b", "grep -q four a.txt && cp a.txt b.txt", "a"))
     swarm.worker("worker-1", "--land-into", "nightly")
     swarm.wait_for("b", Status.COMPLETED)
@@ -43,7 +43,7 @@ def test_work_lands_on_the_branch_that_was_asked_for_and_comes_over_from_there(s
     assert INTEGRATION not in swarm.git("branch", "--format=%(refname:short)").splitlines()
 
 
-def test_a_run_lands_where_it_was_told_says_so_and_the_command_of_its_summary_brings_it_over(tmp_path: Path) -> None:
+def test_a_run_reports_its_configured_branch_and_the_printed_command_merges_it(tmp_path: Path) -> None:
     project = Project(tmp_path)
     person = {name: project.env[name] for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")}
     with harness() as at:
@@ -92,7 +92,7 @@ def test_two_swarms_on_one_branch_do_not_stop_each_other(both: tuple[LandingSwar
     assert "paused" not in one.db.swarm.flags() | other.db.swarm.flags()
 
 
-def test_a_swarm_that_comes_later_continues_from_what_the_other_has_landed(
+def test_a_later_swarm_continues_from_the_landed_work_of_the_other(
     both: tuple[LandingSwarm, LandingSwarm],
 ) -> None:
     one, other = both

@@ -44,7 +44,7 @@ def test_the_tasks_of_eight_workers_all_land_and_lose_nothing(swarm: LandingSwar
         lambda: (swarm.db.tasks.counts(), swarm.db.swarm.flags(), swarm.logs()[-3000:]),
         PATIENCE_S,
     )
-    assert sorted(swarm.trailers()) == sorted(f"t{n}" for n in numbers), "each once"
+    assert sorted(swarm.trailers()) == sorted(f"t{n}" for n in numbers), "each exactly once"
     shared = swarm.landed("shared.txt").splitlines()
     assert shared == [f"line {n} done" if n in sharing else f"line {n}" for n in numbers]
     assert everything(swarm.project) == before

@@ -25,7 +25,7 @@ def swarm(tmp_path: Path) -> Iterator[LandingSwarm]:
 
 
 def lands(swarm: LandingSwarm, run: str, **more: object) -> dict[str, object]:
-    """A task that does this lands its `b.txt`; the task."""
+    """A task that does this and lands its `b.txt`; returns the task."""
     swarm.add(swarm.task("a", run, **more))
     swarm.worker()
     task = swarm.wait_for("a", Status.COMPLETED)
@@ -50,13 +50,13 @@ AGENTS = {
 
 
 @pytest.mark.parametrize("where", AGENTS)
-def test_work_lands_wherever_an_agent_leaves_its_worktree(swarm: LandingSwarm, where: str) -> None:
+def test_work_lands_in_whatever_state_an_agent_leaves_its_worktree(swarm: LandingSwarm, where: str) -> None:
     before = everything(swarm.project)
     task = lands(swarm, AGENTS[where])
     assert task["attempt_count"] == 1
     assert swarm.landed("a.txt") == "one\ntwo\nthree"
     after = everything(swarm.project)
-    after.pop(str(swarm.project / ".git/refs/heads/mine"), None)  # what an agent has made is not taken from it
+    after.pop(str(swarm.project / ".git/refs/heads/mine"), None)  # files that an agent created are not removed
     assert after == before
 
 
@@ -69,16 +69,14 @@ def test_work_lands_wherever_an_agent_leaves_its_worktree(swarm: LandingSwarm, w
         ("heads/swarm/integration", "3 seconds"),  # by a lander that another worker has just followed
     ],
 )
-def test_a_lock_that_a_killed_git_has_left_on_a_ref_of_ours_holds_nothing_up(
-    swarm: LandingSwarm, ref: str, age: str
-) -> None:
+def test_a_lock_left_on_one_of_our_refs_by_a_killed_git_delays_nothing(swarm: LandingSwarm, ref: str, age: str) -> None:
     lock = swarm.project / ".git" / "refs" / f"{ref}.lock"
     task = lands(swarm, f"{WRITE}; mkdir -p '{lock.parent}'; touch -d '{age} ago' '{lock}'")
     assert task["attempt_count"] == 1
     assert not lock.exists()
 
 
-def test_a_lock_left_while_the_integration_branch_was_first_made_holds_nothing_up(swarm: LandingSwarm) -> None:
+def test_a_lock_left_while_the_integration_branch_was_created_delays_nothing(swarm: LandingSwarm) -> None:
     lock = swarm.project / ".git" / "refs" / "heads" / "swarm" / "integration.lock"
     lock.parent.mkdir()
     lock.touch()
@@ -87,7 +85,7 @@ def test_a_lock_left_while_the_integration_branch_was_first_made_holds_nothing_u
     assert not lock.exists()
 
 
-def test_a_failing_hook_and_a_missing_key_of_the_user_keep_nothing_from_landing(swarm: LandingSwarm) -> None:
+def test_a_failing_hook_and_a_missing_signing_key_of_the_user_do_not_prevent_landing(swarm: LandingSwarm) -> None:
     hooks, ran = swarm.project / ".git" / "hooks", swarm.folder / "ran"
     hooks.mkdir(exist_ok=True)
     for name in ("pre-commit", "commit-msg", "post-checkout", "pre-merge-commit", "reference-transaction"):
@@ -99,7 +97,7 @@ def test_a_failing_hook_and_a_missing_key_of_the_user_keep_nothing_from_landing(
     assert not ran.exists()
 
 
-def test_what_is_written_after_the_verdict_does_not_land_and_its_writer_is_gone(swarm: LandingSwarm) -> None:
+def test_files_written_after_the_verdict_do_not_land_and_their_writer_is_ended(swarm: LandingSwarm) -> None:
     late = "(setsid sh -c 'sleep 0.5; while :; do echo late > b.txt; echo late > late.txt; sleep 0.05; done' &)"
     lands(swarm, f"{WRITE}; {late}", verify=late, checks=(late,))
     assert "late.txt" not in swarm.git("ls-tree", "--name-only", INTEGRATION)
@@ -109,7 +107,7 @@ def test_what_is_written_after_the_verdict_does_not_land_and_its_writer_is_gone(
 IDS = ("integration", "a..b", "x.lock", ".x", "x.", "HEAD", "-n", "../up", "ü/ä b", "@{-1}", "Case", "case", "x" * 190)
 
 
-def test_tasks_whose_ids_git_refuses_land_under_their_own_names(swarm: LandingSwarm) -> None:
+def test_tasks_whose_ids_are_invalid_in_git_land_with_their_names_unchanged(swarm: LandingSwarm) -> None:
     swarm.settings["SWARM_KEEP_WORKTREES"] = "all"
     swarm.add(*(swarm.task(task_id, f"echo {number} > {number}.txt") for number, task_id in enumerate(IDS)))
     for number in range(2):
@@ -164,7 +162,7 @@ def test_a_project_below_the_top_with_odd_names_a_remote_and_a_dirty_checkout_st
         swarm.wait_for("a", Status.COMPLETED)
         assert swarm.git("show", f"{INTEGRATION}:{below}/here.txt").endswith("/sub folder/prüf")
         assert swarm.git("show", f"{INTEGRATION}:{below}/aus gang.txt") == "in"
-        assert swarm.git("show", f"{INTEGRATION}:{below}/seen.txt") == "one\ntwo\nthree", "what was committed"
+        assert swarm.git("show", f"{INTEGRATION}:{below}/seen.txt") == "one\ntwo\nthree", "the committed files"
         assert everything(top) == before
         assert swarm.git("ls-remote", str(remote)) == pushed
 
@@ -174,7 +172,7 @@ def test_submodules_and_large_file_pointers_land_as_they_were(swarm: LandingSwar
     swarm.git("init", "-q", "-b", "main", str(other), cwd=swarm.folder)
     swarm.commit({"o.txt": "o\n"}, cwd=other)
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "a" * 64 + "\nsize 12345"
-    # Before the rule about filters, so that no program is asked for here.
+    # Before the rule about filters, so that no filter program is needed here.
     swarm.commit({"big.bin": pointer + "\n"})
     swarm.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other), "sub")
     swarm.commit({".gitattributes": "*.bin filter=lfs -text\n"})

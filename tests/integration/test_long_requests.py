@@ -1,4 +1,4 @@
-"""Requests that take long, by a real reaper: one killed while git updates your checkout leaves a whole landing."""
+"""Long requests, carried out by a real reaper: one killed while git updates your checkout leaves a complete landing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def opened_by(pid: int) -> set[Path]:
 
 
 class SlowProject(Run):
-    """Git is in the middle of writing its files from `started` until `go` is there."""
+    """Git is in the middle of writing its files from `started` until `go` exists."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -47,7 +47,7 @@ def project(harness: ReaperHarness, tmp_path: Path) -> Iterator[SlowProject]:
     made = SlowProject(tmp_path / "with-git")
     adopt(harness.db, made)
     yield made
-    made.go.touch()  # whatever still waits
+    made.go.touch()  # whatever is still waiting
 
 
 def ask(harness: ReaperHarness, project: SlowProject) -> int:
@@ -78,7 +78,7 @@ def test_a_landing_survives_the_reaper_that_began_it(harness: ReaperHarness, pro
     assert [e["event_type"] for e in harness.db.events.newest(50)].count("landed_into") == 1
 
 
-def test_where_git_itself_was_killed_the_branch_has_not_moved_and_what_it_left_is_named(
+def test_if_git_itself_was_killed_the_branch_has_not_moved_and_the_leftovers_are_named(
     harness: ReaperHarness, project: SlowProject
 ) -> None:
     harness.reaper()

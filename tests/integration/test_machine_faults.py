@@ -1,4 +1,4 @@
-"""A machine in trouble, and neighbours: disks and descriptors that give out, frozen workers, swarms side by side."""
+"""A machine in trouble, and neighbours: failing disks and descriptors, frozen workers, swarms side by side."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ def kill_with_keeper(swarm: LiveSwarm) -> None:
     wait_until(lambda: not worker.process.is_alive(), swarm.logs)
 
 
-# ───── what the machine gives no more ─────
+# ───── resources that run out ─────
 
 
 def limit(pid: int, what: int, soft: int | None) -> None:
-    """Set a limit of a running process; None lifts it as far as it goes."""
+    """Set a limit of a running process; None raises it to the maximum."""
     _, most = resource.prlimit(pid, what)
     resource.prlimit(pid, what, (most if soft is None else soft, most))
 
 
-def test_a_file_that_can_be_read_only_for_a_while_loses_nothing_and_costs_no_attempt(swarm: LiveSwarm) -> None:
+def test_a_file_that_is_read_only_for_a_while_loses_nothing_and_costs_no_attempt(swarm: LiveSwarm) -> None:
     go = swarm.folder / "go"
     swarm.add(swarm.scripted("a", max_retries=0, script={"builder": [{"wait_for": str(go)}]}), swarm.scripted("b"))
     worker = swarm.worker("worker-1", "--no-validation")
@@ -74,7 +74,7 @@ def test_a_file_that_can_be_read_only_for_a_while_loses_nothing_and_costs_no_att
     assert worker.poll() is None
 
 
-def test_a_worker_out_of_descriptors_lives_and_costs_the_task_nothing(
+def test_a_worker_without_free_descriptors_survives_and_costs_the_task_nothing(
     swarm: LiveSwarm,
 ) -> None:
     worker = swarm.worker("worker-1", "--no-validation")
@@ -82,7 +82,7 @@ def test_a_worker_out_of_descriptors_lives_and_costs_the_task_nothing(
     swarm.wait_for("warm-up", Status.COMPLETED)
     wait_until(lambda: swarm.db.workers.alive()[0].status == "idle", swarm.logs)
     pid = swarm.db.workers.alive()[0].process.pid
-    # Now and then it opens one for a moment: as many as it always has are the fewest that are seen.
+    # Now and then it opens one for a moment: the lowest number seen is the number that it always has.
     limit(pid, resource.RLIMIT_NOFILE, min(len(os.listdir(f"/proc/{pid}/fd")) for _ in range(100)))
     swarm.add(swarm.scripted("a", max_retries=0))
     wait_until(lambda: "attempt_dropped" in swarm.logs() or worker.poll() is not None, swarm.logs)
@@ -126,7 +126,7 @@ def test_a_worker_frozen_between_its_claim_and_its_agent_never_starts_that_agent
 # ───── neighbours ─────
 
 
-def test_two_swarms_whose_ids_are_all_the_same_leave_each_other_alone(tmp_path: Path) -> None:
+def test_two_swarms_with_identical_ids_do_not_affect_each_other(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "other").mkdir()
     with live_swarm(tmp_path / "one") as one, live_swarm(tmp_path / "other") as other:
@@ -144,7 +144,7 @@ def test_two_swarms_whose_ids_are_all_the_same_leave_each_other_alone(tmp_path: 
         assert other.wait_for("a", Status.COMPLETED)["attempt_count"] == 1
 
 
-def test_a_swarm_inside_a_swarm_ends_with_it_and_its_own_end_harms_nobody_outside(tmp_path: Path) -> None:
+def test_a_swarm_inside_a_swarm_ends_with_it_and_its_own_end_affects_nothing_outside(tmp_path: Path) -> None:
     (tmp_path / "outer").mkdir()
     (tmp_path / "inner").mkdir()
     with live_swarm(tmp_path / "outer") as outer, live_swarm(tmp_path / "inner") as inner:
@@ -155,14 +155,14 @@ def test_a_swarm_inside_a_swarm_ends_with_it_and_its_own_end_harms_nobody_outsid
         outer.worker("worker-1", "--no-validation")
         first = inner.wait_for_agent("a")["pid"]
 
-        # The inner swarm loses its worker: what that left is ended, and nothing of the outer agent.
+        # The inner swarm loses its worker: what it left is ended, and nothing of the outer agent.
         kill_with_keeper(inner)
         assert inner.db.reset_orphaned_tasks() == 1
         second = inner.wait_for_agent("a", 2)["pid"]
         assert [is_alive(first), is_alive(second)] == [False, True]
         assert [attempt["ended_at"] for attempt in outer.attempts("a")] == [None]
 
-        # The outer one loses its worker: everything below it goes, the inner swarm with all of its own.
+        # The outer one loses its worker: everything below it ends, including the inner swarm.
         last = outer.db.workers.alive()[0].process
         last.kill(signal.SIGKILL)
         wait_until(lambda: not last.is_alive(), outer.logs)
@@ -172,7 +172,7 @@ def test_a_swarm_inside_a_swarm_ends_with_it_and_its_own_end_harms_nobody_outsid
         assert inner.leftovers() == []
 
 
-def test_a_worker_in_a_container_of_its_own_is_not_taken_for_dead(tmp_path: Path) -> None:
+def test_a_worker_in_a_separate_container_is_not_considered_dead(tmp_path: Path) -> None:
     contained = ("unshare", "-pf", "--mount-proc", "--kill-child")
     if subprocess.run([*contained, "true"], capture_output=True).returncode != 0:
         pytest.skip("a pid namespace needs root")
@@ -184,8 +184,8 @@ def test_a_worker_in_a_container_of_its_own_is_not_taken_for_dead(tmp_path: Path
         container = swarm.worker("worker-1", "--no-validation", SWARM_HEARTBEAT_S="0.2")
         swarm.wait_for_agent("a")
         [worker] = swarm.db.workers.alive()
-        assert worker.process.is_alive() is None, "its number says nothing here"
+        assert worker.process.is_alive() is None, "its pid means nothing here"
         wait_until(lambda: swarm.db.workers.alive()[0].lease_until_mono > worker.lease_until_mono + 2_000, swarm.logs)
         go.touch()
         assert swarm.wait_for("a", Status.COMPLETED)["attempt_count"] == 1
-        container.kill()  # it hands no other signal down
+        container.kill()  # it passes on no other signal

@@ -44,7 +44,7 @@ ELSEWHERE = {
 }
 RUNS = re.compile(r"amplifier-swarm start\b|python -m amplifier_swarm\.orchestrator\b")
 PROGRAMS = re.compile(r"python -m amplifier_swarm\.(worker|reaper|dashboard)\b")
-# Asks something of a swarm that runs. The commands of the chapter on the service also build on each other.
+# Sends a request to a running swarm. The commands of the page on the service also build on each other.
 SERVICE = re.compile(
     r"supervisord|supervisorctl|amplifier-swarm (ctl|scale|stop|pause|resume|import-tasks tasks.yaml$)"
 )
@@ -52,7 +52,7 @@ SINGLE = re.compile(
     r"amplifier-swarm (validate|import-tasks|export-tasks|status|list-tasks|failures|task-info|why|prompt|logs|retry|"
     r"add|plan|graph|reset-orphans|backup|doctor|runners|report|costs)\b|amplifier-swarm agents$"
 )
-# The commands of the chapter on landing build on each other too.
+# The commands of the page on landing build on each other too.
 LANDING = re.compile(r"amplifier-swarm (diff|land|worktrees)\b")
 ALL = commands()
 
@@ -69,11 +69,11 @@ def label(command: Command) -> str:
     return f"{command.page.name}:{command.line} {command.text[:60]}"
 
 
-def test_each_command_is_tried_or_excused() -> None:
+def test_each_command_is_run_or_excused() -> None:
     known = (RUNS, PROGRAMS, SERVICE, SINGLE, LANDING, LONG)
     left = [c for c in ALL if c.text not in ELSEWHERE and not any(pattern.match(c.text) for pattern in known)]
     assert not left
-    assert set(ELSEWHERE) <= {command.text for command in ALL}, "an excuse for what is not there any more"
+    assert set(ELSEWHERE) <= {command.text for command in ALL}, "an excuse for a command that no longer exists"
 
 
 class Harness:
@@ -117,7 +117,7 @@ def harness(tmp_path: Path) -> Harness:
 
 
 @pytest.mark.parametrize("command", those(SINGLE), ids=label)
-def test_a_command_by_itself_ends_well(harness: Harness, command: Command) -> None:
+def test_a_single_command_succeeds(harness: Harness, command: Command) -> None:
     if "import-tasks" not in command.text:
         harness.fill(
             TaskSpec(id="2.6.1.a", name="One that failed", status=Status.FAILED),
@@ -128,7 +128,7 @@ def test_a_command_by_itself_ends_well(harness: Harness, command: Command) -> No
 
 
 @pytest.mark.parametrize("command", those(RUNS), ids=label)
-def test_a_run_does_the_tasks_and_ends_by_itself(harness: Harness, command: Command) -> None:
+def test_a_run_completes_the_tasks_and_ends_by_itself(harness: Harness, command: Command) -> None:
     harness.fill(TaskSpec(id="1", name="Leave a trace", run="touch trace"))
     project = harness.project if "/path/to/project" in command.text else harness.folder
     ended = harness.run(command.text)
@@ -137,7 +137,7 @@ def test_a_run_does_the_tasks_and_ends_by_itself(harness: Harness, command: Comm
 
 
 @pytest.mark.parametrize("command", those(PROGRAMS), ids=label)
-def test_a_part_by_itself_comes_up_and_leaves_when_told(harness: Harness, command: Command) -> None:
+def test_a_single_service_starts_and_exits_when_asked(harness: Harness, command: Command) -> None:
     harness.fill(TaskSpec(id="1", name="Held back", status=Status.HELD))
     with TaskDatabase(harness.folder / "tasks.db") as database:
         log = (harness.folder / "log").open("w")
@@ -160,7 +160,7 @@ def test_a_part_by_itself_comes_up_and_leaves_when_told(harness: Harness, comman
 
 
 def is_up(database: TaskDatabase) -> bool:
-    """Whether the one part that runs has said so; the dashboard must also answer."""
+    """Whether the one running service has reported that it is up; the dashboard must also respond."""
     services = database.swarm.services()
     if "dashboard" not in services:
         return bool(services or database.workers.alive())
@@ -202,7 +202,7 @@ def is_served(harness: Harness) -> bool:
         return {"reaper", "dashboard"} <= set(database.swarm.services()) and len(database.workers.alive()) >= 3
 
 
-def test_the_commands_of_the_service_work_in_their_order(harness: Harness) -> None:
+def test_the_commands_of_the_service_work_in_order(harness: Harness) -> None:
     steps = [c for c in those(SERVICE) if not c.text.startswith("amplifier-swarm stop")]
     chapter = steps[next(i for i, c in enumerate(steps) if c.text.startswith("supervisord ")) :]
     end = next(i for i, c in enumerate(chapter) if c.text.endswith("shutdown"))
@@ -260,7 +260,7 @@ def test_the_emergency_signal_finds_a_run_by_the_name_in_the_readme(harness: Har
             process.wait(DEADLINE_S)
 
 
-def test_the_commands_of_the_chapter_on_landing_show_and_bring_over_what_a_task_has_made(harness: Harness) -> None:
+def test_the_commands_of_the_page_on_landing_show_and_merge_the_work_of_a_task(harness: Harness) -> None:
     git = "git -C project -c user.name=Me -c user.email=me@example.invalid"
     harness.fill(TaskSpec(id="2.6.1.a", name="A file", run="echo made > made.txt"))
     harness.run(f"git init -q -b main project && {git} commit -q --allow-empty -m begin").check_returncode()

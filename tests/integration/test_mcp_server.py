@@ -1,4 +1,4 @@
-"""The MCP server, spoken to by the official client over standard input and output."""
+"""The MCP server, used by the official client over standard input and output."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def harness(tmp_path: Path) -> Iterator[QueueHarness]:
 
 
 def talk(harness: QueueHarness, said: Callable[[Client], Awaitable[Any]], *before: str, **environ: str) -> Any:
-    """What comes of a conversation with a server that was started with these words before it, and variables."""
+    """The result of a conversation with a server that was started with these words before it, and variables."""
 
     async def begin() -> Any:
         env = {name: value for name, value in os.environ.items() if not name.startswith("AMPLIFIER_SWARM_")}
@@ -75,7 +75,7 @@ def session_of(claim: Claim) -> dict[str, str]:
     return {**marks(claim.attempt), "AMPLIFIER_SWARM_TASK_ID": claim.task_id}
 
 
-def test_an_agent_of_the_user_gets_the_reading_tools_and_add(harness: QueueHarness) -> None:
+def test_a_users_agent_gets_the_reading_tools_and_add(harness: QueueHarness) -> None:
     assert tools(harness) == {"list_tasks", "status", "why", "logs", "diff", "report", "add"}
 
 
@@ -107,7 +107,7 @@ def test_a_task_is_added_and_can_be_held(harness: QueueHarness) -> None:
     assert (spec.status, spec.dependencies, spec.files) == (Status.HELD, ("a",), ("docs/**",))
 
 
-def test_inside_a_session_there_is_only_a_proposal(harness: QueueHarness) -> None:
+def test_inside_a_session_only_proposals_are_possible(harness: QueueHarness) -> None:
     claim = harness.start()
     assert tools(harness, session_of(claim)) == {"propose"}
     failed, text = call(harness, "propose", session_of(claim), name="Tidy up")
@@ -116,7 +116,7 @@ def test_inside_a_session_there_is_only_a_proposal(harness: QueueHarness) -> Non
     assert harness.db.connection.value("SELECT proposed_by FROM tasks WHERE id = 'tidy-up'") == claim.task
 
 
-def test_a_server_whose_agent_hides_the_variables_from_it_is_inside_the_session_all_the_same(
+def test_a_server_whose_agent_hides_the_variables_from_it_still_counts_as_inside_the_session(
     harness: QueueHarness,
 ) -> None:
     claim = harness.start()
@@ -130,7 +130,7 @@ def test_a_server_whose_agent_hides_the_variables_from_it_is_inside_the_session_
     assert "add" in tools(harness, session_of(claim), *shell)
 
 
-def test_proposals_of_one_task_are_bounded(harness: QueueHarness) -> None:
+def test_the_proposals_of_one_task_are_limited(harness: QueueHarness) -> None:
     claim = harness.start()
     for number in range(MAX_PROPOSALS):
         argument = {"task": {"name": f"P{number}"}, "proposed_by": "a"}
@@ -142,7 +142,7 @@ def test_proposals_of_one_task_are_bounded(harness: QueueHarness) -> None:
 
 
 @pytest.mark.parametrize("attempt", ["of another swarm", None])
-def test_a_session_whose_attempt_is_not_at_work_here_proposes_nothing(
+def test_a_session_whose_attempt_is_not_running_here_proposes_nothing(
     harness: QueueHarness, attempt: str | None
 ) -> None:
     claim = harness.start()

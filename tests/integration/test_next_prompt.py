@@ -1,4 +1,4 @@
-"""What `prompt` says that the next attempt will receive is, word for word, what it receives."""
+"""The prompt that `prompt` announces for the next attempt is, word for word, the one that it receives."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def swarm(tmp_path: Path) -> Iterator[LandingSwarm]:
 def foretold(
     swarm: LandingSwarm, place_by: Callable[..., Place] = place_by_git, root: Path | None = None
 ) -> NextPrompt:
-    """As the command line shows it, or the dashboard, with the workers' settings."""
+    """As the command line or the dashboard shows it, with the workers' settings."""
     environ = swarm.settings if root is None else {**swarm.settings, "SWARM_ISOLATION": "auto"}
     settings = resolve({"db": swarm.path, "project_root": root or swarm.project}, environ)
     task = swarm.db.tasks.get("a")
@@ -43,7 +43,7 @@ def shown_prompt(swarm: LandingSwarm, number: int) -> str:
 
 @pytest.mark.parametrize("isolation", ["none", "worktree"])
 @pytest.mark.parametrize("place_by", [place_by_git, place_by_record])
-def test_the_prompt_that_is_foretold_is_the_one_that_is_given(
+def test_the_announced_prompt_is_the_prompt_that_is_used(
     swarm: LandingSwarm, isolation: str, place_by: Callable[..., Place]
 ) -> None:
     swarm.settings["SWARM_ISOLATION"] = isolation
@@ -67,7 +67,7 @@ def test_the_prompt_that_is_foretold_is_the_one_that_is_given(
 
 
 @pytest.mark.parametrize("place_by", [place_by_git, place_by_record])
-def test_the_session_that_is_gone_on_with_is_foretold_too(swarm: LandingSwarm, place_by: Callable[..., Place]) -> None:
+def test_the_session_to_be_resumed_is_announced_too(swarm: LandingSwarm, place_by: Callable[..., Place]) -> None:
     swarm.commit({"services/api/main.py": "print(1)\n"})
     swarm.project /= "services/api"
     harness = make_harness(swarm.folder / "amplifier")

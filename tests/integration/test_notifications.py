@@ -1,4 +1,4 @@
-"""Notifications with real processes: each arrives once whatever kills the reaper, and none holds up a run."""
+"""Notifications with real processes: each arrives once whatever kills the reaper, and none delays a run."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def configure(folder: Path, *targets: dict[str, object], **more: object) -> None
     (folder / "swarm.yaml").write_text(text, encoding="utf-8")
 
 
-def test_each_message_arrives_once_while_the_reaper_is_killed_again_and_again(tmp_path: Path, hook: Webhook) -> None:
+def test_each_message_arrives_once_while_the_reaper_is_killed_repeatedly(tmp_path: Path, hook: Webhook) -> None:
     count = kill_reapers(tmp_path, hook, kills=KILLS, seed=7)
     assert (count.missing, count.repeated, count.sent_again) == (0, 0, 0), count.line()
     assert count.messages > 3, count.line()
@@ -72,7 +72,7 @@ def test_a_message_whose_sender_was_killed_is_sent_again_with_the_same_key(
     hook.may_answer.set()
     hook.wait(2)
     reapers.wait(lambda: reapers.db.outbox.counts() == {"sent": 1}, "it is sent")
-    assert hook.repeated() == [message.key], "at least once, and a receiver can tell"
+    assert hook.repeated() == [message.key], "at least once, and a receiver can recognize the repetition"
 
 
 def test_a_run_reports_what_needs_you_and_its_end(at: Harness, hook: Webhook) -> None:
@@ -88,7 +88,7 @@ def test_a_run_reports_what_needs_you_and_its_end(at: Harness, hook: Webhook) ->
     assert at.alive() == {}
 
 
-def test_the_death_of_a_run_is_reported_by_what_survives_it(at: Harness, hook: Webhook) -> None:
+def test_the_death_of_a_run_is_reported_by_the_programs_that_survive_it(at: Harness, hook: Webhook) -> None:
     configure(at.folder, {"webhook": hook.url()})
     at.add(task("a", until(at.folder, "never")))
     run = at.start()
@@ -113,14 +113,16 @@ def test_a_webhook_that_hangs_delays_no_task_and_the_end_by_some_seconds_at_most
     assert at.alive() == {}
 
 
-def test_a_run_with_a_target_that_cannot_work_does_not_begin(at: Harness) -> None:
+def test_a_run_with_an_unusable_target_does_not_start(at: Harness) -> None:
     configure(at.folder, {"webhook": "${NO_SUCH_VARIABLE}"})
     at.add(task("a"))
     assert at.run() == 3
     assert "NO_SUCH_VARIABLE is not set" in at.notices
 
 
-def test_a_dead_target_is_given_up_with_a_finding_and_others_get_theirs(reapers: ReaperHarness, hook: Webhook) -> None:
+def test_an_unreachable_target_is_given_up_with_a_finding_and_others_get_their_messages(
+    reapers: ReaperHarness, hook: Webhook
+) -> None:
     with webhook() as dead:
         dead.status = 404
         configure(reapers.folder, {"webhook": dead.url("/dead")}, {"webhook": hook.url()})

@@ -39,7 +39,7 @@ def swarm(tmp_path: Path) -> Iterator[LandingSwarm]:
 
 
 def tasks_of(swarm: LandingSwarm, path: str, plan: str, *, run: str = "echo done > {id}.txt") -> list[TaskSpec]:
-    """A task for each item that has none below it."""
+    """A task for each item without subitems."""
     plan_format, keyed = ("spec-kit", keyed_spec_kit) if path == SPEC_KIT else ("kiro", keyed_numbered)
     leaves = [(key, item) for key, item in keyed(read_markdown(plan).walk()) if not item.children]
     found = []
@@ -81,7 +81,7 @@ def test_twenty_tasks_of_two_plans_are_ticked_as_they_land_while_the_user_edits_
         swarm.commit({SPEC_KIT: text, KIRO: other})
     for task in tasks:
         swarm.wait_for(task.id, Status.COMPLETED, s=ALL_S)
-    swarm.add(swarm.task("last", "echo last > last.txt"))  # brings the last edit in
+    swarm.add(swarm.task("last", "echo last > last.txt"))  # merges the last edit
     swarm.wait_for("last", Status.COMPLETED)
     landed, checked = at(swarm, INTEGRATION, SPEC_KIT), at(swarm, INTEGRATION, KIRO)
     assert ticked(landed) == {f"T{n:03} Write note {n}" for n in range(1, EACH + 1)}
@@ -97,7 +97,7 @@ def completed(swarm: LandingSwarm) -> int:
 
 
 def every_tick_lands_with_its_work(swarm: LandingSwarm) -> int:
-    """Commit by commit: a box is ticked exactly when the file of its task is there; how many landed one."""
+    """Commit by commit: a box is ticked exactly if the file of its task exists; returns how many commits landed one."""
     log = swarm.git("log", "--first-parent", "-m", "--reverse", "--name-only", "--format=%x00%H", INTEGRATION)
     commits = [part.split() for part in log.split("\0")[1:]]
     plans = _all_at(swarm, [commit for commit, *_ in commits])
@@ -130,7 +130,7 @@ def _all_at(swarm: LandingSwarm, commits: list[str]) -> dict[tuple[str, str], li
 
 
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
-def test_a_worker_killed_while_it_lands_leaves_no_box_without_its_work(swarm: LandingSwarm, moment: str) -> None:
+def test_a_worker_killed_while_it_lands_leaves_no_ticked_box_without_its_work(swarm: LandingSwarm, moment: str) -> None:
     swarm.commit({SPEC_KIT: spec_kit(2), KIRO: kiro(1)})
     tasks = tasks_of(swarm, SPEC_KIT, spec_kit(2))
     swarm.add(*tasks)
@@ -146,7 +146,7 @@ def test_a_worker_killed_while_it_lands_leaves_no_box_without_its_work(swarm: La
     assert every_tick_lands_with_its_work(swarm) == 2
 
 
-def test_an_item_that_is_gone_is_reported_and_nothing_else_changes(swarm: LandingSwarm) -> None:
+def test_a_missing_item_is_reported_and_nothing_else_changes(swarm: LandingSwarm) -> None:
     swarm.commit({SPEC_KIT: spec_kit(2)})
     tasks = tasks_of(swarm, SPEC_KIT, spec_kit(2))
     without = spec_kit(2).replace("- [ ] T001 Write note 1\n", "")
@@ -195,7 +195,7 @@ def test_ticks_and_edits_of_one_file_both_stay_when_the_user(swarm: LandingSwarm
     assert subprocess.check_output(show).decode() == edited.replace("[ ] T", "[x] T")
 
 
-def test_a_plan_that_the_user_renames_is_ticked_at_its_new_place(swarm: LandingSwarm) -> None:
+def test_a_plan_that_the_user_renames_is_ticked_at_its_new_path(swarm: LandingSwarm) -> None:
     swarm.commit({SPEC_KIT: spec_kit(3)})
     tasks = tasks_of(swarm, SPEC_KIT, spec_kit(3))
     swarm.add(tasks[0])
@@ -211,7 +211,7 @@ def test_a_plan_that_the_user_renames_is_ticked_at_its_new_place(swarm: LandingS
     assert not swarm.git("ls-tree", INTEGRATION, "--", SPEC_KIT)
 
 
-def test_a_task_that_changes_nothing_is_ticked_in_a_commit_of_its_own(swarm: LandingSwarm) -> None:
+def test_a_task_without_changes_is_ticked_in_a_separate_commit(swarm: LandingSwarm) -> None:
     swarm.commit({SPEC_KIT: spec_kit(1)})
     (task,) = tasks_of(swarm, SPEC_KIT, spec_kit(1), run="true")
     swarm.add(TaskSpec(id=task.id, name=task.name, run="true", source=task.source, allow_empty=True))
@@ -220,7 +220,7 @@ def test_a_task_that_changes_nothing_is_ticked_in_a_commit_of_its_own(swarm: Lan
     assert ticked(at(swarm, INTEGRATION, SPEC_KIT)) == {"T001 Write note 1"}
 
 
-def test_without_the_setting_a_plan_is_left_as_it_is(swarm: LandingSwarm) -> None:
+def test_without_the_setting_a_plan_is_unchanged(swarm: LandingSwarm) -> None:
     swarm.settings["SWARM_SYNC"] = "off"
     swarm.commit({SPEC_KIT: spec_kit(1)})
     (task,) = tasks_of(swarm, SPEC_KIT, spec_kit(1))

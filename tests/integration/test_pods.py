@@ -1,4 +1,4 @@
-"""Sessions in pods of a simulated cluster: part of what every runner promises, and what only clusters do."""
+"""Sessions in pods of a simulated cluster: some of what every runner promises, and what only clusters do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pod_harness import PodHarness, pods_at
 from runner_contract import (  # noqa: F401
     assert_nothing_counted,
     begun,
-    test_a_session_sees_its_worktree_and_its_files_are_the_users,
+    test_a_session_sees_its_worktree_and_its_files_belong_to_the_user,
 )
 from runner_engines import engine, parametrize, runner  # noqa: F401
 
@@ -49,7 +49,7 @@ def test_a_pod_that_the_cluster_has_forgotten_is_unknown_until_its_node_reports(
     assert pods.runs() == []
 
 
-def test_a_pod_that_the_cluster_ends_costs_no_attempt(pods: PodHarness) -> None:
+def test_a_pod_ended_by_the_cluster_costs_no_attempt(pods: PodHarness) -> None:
     swarm = pods.swarm
     swarm.add(TaskSpec(id="a", name="a", run="[ -e begun ] && exit 0; touch begun; sleep 600", max_retries=0))
     swarm.reaper()

@@ -17,7 +17,7 @@ PHASES = (
 )
 
 
-def test_a_run_on_two_routes_survives_everything_that_a_provider_does(tmp_path: Path) -> None:
+def test_a_run_on_two_routes_survives_every_fault_of_a_provider(tmp_path: Path) -> None:
     run = stand_ins.run(tmp_path / "run", tasks=75, workers=3, session_s=0.8, phases=PHASES, limit_s=120, at_once=1)
     assert run.problems() == []
     assert {hold.kind for hold in run.holds} == {"throttled", "credentials", "window", "overloaded"}

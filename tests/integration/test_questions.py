@@ -45,7 +45,7 @@ def test_the_session_that_asked_continues_with_the_answer(swarm: LiveSwarm) -> N
     ]
 
 
-def test_a_cli_that_cannot_resume_gets_both_in_a_fresh_session(swarm: LiveSwarm) -> None:
+def test_a_cli_that_cannot_resume_gets_question_and_answer_in_a_fresh_session(swarm: LiveSwarm) -> None:
     asks = """printf '{"status": "failed", "blockers": ["SQL or files?"]}'"""
     run = f"grep -q 'Answer from the user: Files.' || {{ {asks}; exit 1; }}"
     swarm.add(TaskSpec(id="a", name="Build it", run=run, agent_cli="command", max_retries=0))

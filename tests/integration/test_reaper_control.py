@@ -1,4 +1,4 @@
-"""What people ask for reaches its end also where the worker does not answer, and through a real supervisord."""
+"""Requests are carried out even if the worker does not respond, and through a real supervisord."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ask(database: TaskDatabase, verb: Verb, target: str = "", **argument: object
     return answered(database, database.control.request(verb, target, argument, actor="ann"))
 
 
-def test_a_kill_that_a_frozen_worker_does_not_answer_is_carried_out_by_the_reaper(harness: ReaperHarness) -> None:
+def test_a_kill_that_a_frozen_worker_does_not_handle_is_carried_out_by_the_reaper(harness: ReaperHarness) -> None:
     harness.add("a")
     harness.reaper()
     worker = harness.worker()
@@ -45,7 +45,7 @@ def test_a_kill_that_a_frozen_worker_does_not_answer_is_carried_out_by_the_reape
     began = time.monotonic()
     row = ask(harness.db, Verb.KILL, "a")
     assert (row.status, row.handled_by) == ("done", "reaper")
-    assert time.monotonic() - began >= 4.9  # its worker's time to answer
+    assert time.monotonic() - began >= 4.9  # its worker's time to respond
     assert trees.alive(worker.token) == []
     assert harness.status("a") is Status.HELD
     assert harness.db.tasks.get("a")["hold_reason"] == "killed"
@@ -53,7 +53,7 @@ def test_a_kill_that_a_frozen_worker_does_not_answer_is_carried_out_by_the_reape
     assert "orphaned" not in [event["event_type"] for event in harness.db.events.newest(20)]
 
 
-def test_cancel_then_retry_start_no_second_agent_beside_the_first(harness: ReaperHarness) -> None:
+def test_cancel_then_retry_never_run_two_agents_at_once(harness: ReaperHarness) -> None:
     harness.add("a")
     harness.reaper()
     worker = harness.worker()
@@ -82,7 +82,7 @@ def test_an_emergency_stop_ends_workers_that_do_not_obey_and_costs_their_tasks_n
     assert harness.db.swarm.flags() == {}
 
 
-def test_reset_orphans_beside_a_reaper_resets_nothing_twice(harness: ReaperHarness) -> None:
+def test_reset_orphans_next_to_a_reaper_resets_nothing_twice(harness: ReaperHarness) -> None:
     harness.add("a")
     harness.reaper()
     worker = harness.worker()

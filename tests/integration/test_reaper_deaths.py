@@ -1,4 +1,4 @@
-"""What dies is reaped: its process tree is gone first, then its task continues, soon and only once."""
+"""Dead workers are reaped: first the process tree is gone, then the task continues, soon and only once."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_worker_that_renews_its_lease_keeps_its_task(harness: ReaperHarness) -
     assert steady.me.is_alive()
 
 
-def test_worker_and_keeper_killed_at_once_leave_nothing_that_bears_their_mark(harness: ReaperHarness) -> None:
+def test_worker_and_keeper_killed_at_once_leave_no_process_with_their_mark(harness: ReaperHarness) -> None:
     harness.add("a")
     harness.reaper()
     token = trees.fresh_token()
@@ -118,7 +118,7 @@ def test_many_deaths_at_once_are_all_reaped(harness: ReaperHarness) -> None:
     assert [tree_below(worker) for worker in workers] == [[]] * 6
 
 
-def test_what_died_while_no_reaper_ran_is_reaped_by_the_next_one(harness: ReaperHarness) -> None:
+def test_a_worker_that_died_while_no_reaper_ran_is_reaped_by_the_next_one(harness: ReaperHarness) -> None:
     harness.add("a")
     worker = harness.worker()
     kill(worker)
@@ -148,14 +148,14 @@ def started_after(ticks: int) -> subprocess.Popen[bytes]:
         process.wait()
 
 
-def test_a_pid_that_went_to_a_stranger_is_not_signalled(harness: ReaperHarness) -> None:
+def test_a_pid_reused_by_an_unrelated_process_is_not_signalled(harness: ReaperHarness) -> None:
     harness.add("a")
     worker = harness.worker()
     kill(worker)
     worker.process.wait()
     stranger = started_after(harness.db.connection.value("SELECT max(pid_start) FROM sessions"))
     try:
-        # As if the kernel had given the dead worker's and keeper's and agent's numbers to others.
+        # As if the kernel had given the pids of the dead worker, keeper and agent to other processes.
         for change in (
             "UPDATE workers SET pid = ?, tree_gone_at = NULL",
             "UPDATE workers SET keeper_pid = ?",

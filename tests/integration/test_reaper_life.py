@@ -1,4 +1,4 @@
-"""The reaper's own life: one on duty, a quick end, and none of what it serves outlives its owner."""
+"""The reaper's own life: one on duty, a quick end, and no programs left after the death of its parent."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def owner() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def test_below_supervisord_it_waits_for_a_database_and_does_not_make_one(tmp_path: Path) -> None:
+def test_below_supervisord_it_waits_for_a_database_and_does_not_create_one(tmp_path: Path) -> None:
     path = tmp_path / "tasks.db"
     log = tmp_path / "log"
     env = {**os.environ, "SUPERVISOR_ENABLED": "1"}
@@ -78,14 +78,14 @@ def test_a_second_reaper_watches_and_takes_over_when_the_first_was_killed(harnes
     harness.wait(lambda: not harness.db.recovery.open_attempts(), "the attempt is closed")
 
 
-def test_when_start_dies_everything_ends_and_the_reaper_leaves_last(
+def test_when_start_dies_everything_ends_and_the_reaper_exits_last(
     harness: ReaperHarness, owner: subprocess.Popen[bytes]
 ) -> None:
     harness.add("a")
     identity = ProcessId.of(owner.pid)
     assert identity is not None
     reaper = harness.reaper(SWARM_OWNER=f"{identity.pid}:{identity.start_time}")
-    worker = harness.worker()  # obeys no one
+    worker = harness.worker()  # ignores SIGTERM
     owner.kill()
     owner.wait()
     assert reaper.wait(trees.DEADLINE_S) == 0
@@ -96,7 +96,7 @@ def test_when_start_dies_everything_ends_and_the_reaper_leaves_last(
     assert harness.attempts("a")[0]["failure_class"] == "interrupted"
 
 
-def test_when_its_supervisord_dies_it_sees_to_the_end_of_the_workers_and_leaves(harness: ReaperHarness) -> None:
+def test_when_its_supervisord_dies_it_ends_the_workers_and_exits(harness: ReaperHarness) -> None:
     harness.add("a")
     worker = harness.worker()
     # A parent that starts the reaper and does nothing more.

@@ -1,4 +1,4 @@
-"""Landed worktrees are taken over by later tasks, and the disk holds no more of them than are in use."""
+"""Landed worktrees are reused by later tasks, and the disk holds no more of them than are in use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from swarm_shared.domain.models import Status
 pytestmark = pytest.mark.integration
 
 TASKS = 8
-# Fails where anything of another task is seen; leaves as much as it can for the next one.
+# Fails if anything of another task is visible; leaves as much as it can for the next one.
 _NOSY = (
     "test ! -e seen.log && test ! -e kept.log && test ! -d empty && test -w a.txt && "
     "test -z \"$(git status --porcelain --ignored | grep -v '^?? own-')\" && "
@@ -43,14 +43,14 @@ def all_complete(swarm: LandingSwarm, tasks: int = TASKS) -> None:
     assert {swarm.db.tasks.get(f"t{n}")["attempt_count"] for n in range(tasks)} == {1}
 
 
-def test_no_task_sees_what_another_left_and_only_spares_remain(swarm: LandingSwarm) -> None:
+def test_no_task_sees_files_of_another_and_only_spares_remain(swarm: LandingSwarm) -> None:
     swarm.add(*(swarm.task(f"t{n}", _NOSY.format(n=n)) for n in range(TASKS)))
     for number in (1, 2):
         swarm.worker(f"worker-{number}")
     all_complete(swarm)
     wait_until(lambda: not folders(swarm, "worktrees"), swarm.logs)
     wait_until(lambda: len(folders(swarm, "spares")) <= 2, swarm.logs)
-    assert folders(swarm, "spares"), "for the tasks to come"
+    assert folders(swarm, "spares"), "for the coming tasks"
     # A folder goes a moment before git forgets it.
     wait_until(lambda: len(swarm.git("worktree", "list").splitlines()) == 1 + len(folders(swarm, "spares")), swarm.logs)
     branches = swarm.git("for-each-ref", "--format=%(refname:short)", "refs/heads/swarm/task").split()
@@ -58,7 +58,7 @@ def test_no_task_sees_what_another_left_and_only_spares_remain(swarm: LandingSwa
     swarm.git("fsck", "--no-dangling")
 
 
-def test_a_worktree_is_reused_rather_than_made_again(swarm: LandingSwarm) -> None:
+def test_a_worktree_is_reused_and_not_created_again(swarm: LandingSwarm) -> None:
     swarm.settings["SWARM_WORKTREE_POOL"] = "1"
     inodes = swarm.folder / "inodes"
     tasks = (f"stat -c %i .gitignore >> {inodes}; echo {n} > {n}.txt" for n in range(4))
@@ -73,7 +73,7 @@ def test_a_worktree_is_reused_rather_than_made_again(swarm: LandingSwarm) -> Non
     [("SWARM_KEEP_WORKTREES", "all", 2, 0), ("SWARM_WORKTREE_POOL", "0", 0, 0)],
     ids=["all are kept", "no spares"],
 )
-def test_the_settings_say_what_stays(swarm: LandingSwarm, name: str, value: str, kept: int, spares: int) -> None:
+def test_the_settings_decide_what_is_kept(swarm: LandingSwarm, name: str, value: str, kept: int, spares: int) -> None:
     swarm.settings[name] = value
     swarm.add(swarm.task("t0", "echo 0 > 0.txt"), swarm.task("t1", "echo 1 > 1.txt", "t0"))
     swarm.worker()
@@ -91,7 +91,7 @@ def test_failed_work_keeps_its_worktree(swarm: LandingSwarm) -> None:
     assert (folders(swarm, "worktrees")[0] / "half.txt").read_text() == "half\n"
 
 
-def test_a_prune_of_the_users_during_the_run_disturbs_no_task(swarm: LandingSwarm) -> None:
+def test_a_prune_by_the_user_during_the_run_disturbs_no_task(swarm: LandingSwarm) -> None:
     swarm.add(*(swarm.task(f"t{n}", _NOSY.format(n=n)) for n in range(TASKS)))
     for number in (1, 2):
         swarm.worker(f"worker-{number}")
@@ -103,7 +103,7 @@ def test_a_prune_of_the_users_during_the_run_disturbs_no_task(swarm: LandingSwar
     all_complete(swarm)
 
 
-def test_two_swarms_of_one_repository_recycle_their_own(swarm: LandingSwarm, tmp_path: Path) -> None:
+def test_two_swarms_of_one_repository_recycle_only_their_own_worktrees(swarm: LandingSwarm, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with landing_swarm(tmp_path / "other", swarm.project) as other:
         for each, prefix in ((swarm, "a"), (other, "b")):
@@ -118,7 +118,7 @@ def test_two_swarms_of_one_repository_recycle_their_own(swarm: LandingSwarm, tmp
 
 
 def set_up_with(swarm: LandingSwarm, setup: str, tasks: int, run: str) -> list[str]:
-    """What the setup command wrote down, a line for each time that it ran."""
+    """What the setup command recorded, a line for each time that it ran."""
     (swarm.project / ".gitignore").write_text("*.log\ndeps/\n")
     swarm.commit({"lock.json": "1\n"})
     ran = swarm.folder / "ran"
@@ -143,7 +143,7 @@ def test_setup_runs_again_when_its_inputs_have_changed(swarm: LandingSwarm) -> N
     assert len(set_up_with(swarm, _DEPS, 3, run)) == 3
 
 
-def test_setup_runs_again_when_what_it_made_is_missing(swarm: LandingSwarm) -> None:
+def test_setup_runs_again_if_its_outputs_are_missing(swarm: LandingSwarm) -> None:
     run = "test -e deps/lock.json && rm -r deps && echo {n} > {n}.txt"
     assert len(set_up_with(swarm, _DEPS, 3, run)) == 3
 
@@ -163,14 +163,14 @@ def cleaned_up_with(swarm: LandingSwarm, cleanup: str) -> Path:
     return said
 
 
-def test_cleanup_commands_run_before_a_worktree_is_taken_over(swarm: LandingSwarm) -> None:
+def test_cleanup_commands_run_before_a_worktree_is_reused(swarm: LandingSwarm) -> None:
     said = cleaned_up_with(swarm, "cat product.log >> SAID; echo $AMPLIFIER_SWARM_TASK_ID >> SAID")
     wait_until(lambda: not folders(swarm, "worktrees"), swarm.logs)
     assert said.read_text().split() == ["0", "t0", "1", "t1", "2", "t2"]
     assert len(folders(swarm, "spares")) == 1
 
 
-def test_where_cleanup_fails_the_worktree_stays(swarm: LandingSwarm) -> None:
+def test_a_failed_cleanup_keeps_the_worktree(swarm: LandingSwarm) -> None:
     cleaned_up_with(swarm, "echo it is still in use; false")
     wait_until(lambda: swarm.logs().count("worktree_kept") == 3, swarm.logs)
     assert "it is still in use" in swarm.logs()
@@ -178,7 +178,7 @@ def test_where_cleanup_fails_the_worktree_stays(swarm: LandingSwarm) -> None:
     assert folders(swarm, "spares") == []
 
 
-def test_what_cleanup_commands_leave_running_is_ended(swarm: LandingSwarm) -> None:
+def test_processes_left_by_cleanup_commands_are_ended(swarm: LandingSwarm) -> None:
     said = cleaned_up_with(swarm, "sh -c 'while sleep 0.1; do echo here >> SAID.alive; done' & echo $! >> SAID")
     wait_until(lambda: not folders(swarm, "worktrees"), swarm.logs)
     pids = said.read_text().split()

@@ -1,4 +1,4 @@
-"""Routes with real workers: the next one takes over at once, and the first comes back when its hold ends."""
+"""Routes with real workers: the next one takes over at once, and the first is used again when its hold ends."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_next_route_takes_over_with_its_account_and_model_and_no_attempt_is_
     assert (second.name, second.state, second.in_use) == ("api", "open", True)
 
 
-def test_the_first_route_is_back_as_soon_as_its_window_opens(swarm: LiveSwarm, provider: StandInProvider) -> None:
+def test_the_first_route_is_used_again_as_soon_as_its_window_opens(swarm: LiveSwarm, provider: StandInProvider) -> None:
     provider.window("a", opens_in_s=3600)
     swarm.add(TaskSpec(id="t1", name="t"))
     swarm.worker()
@@ -75,9 +75,7 @@ def test_the_first_route_is_back_as_soon_as_its_window_opens(swarm: LiveSwarm, p
     assert swarm.db.swarm.holds() == []
 
 
-def test_a_validator_on_a_route_of_its_own_is_replaced_by_the_next_one(
-    swarm: LiveSwarm, provider: StandInProvider
-) -> None:
+def test_a_validator_on_its_own_route_is_replaced_by_the_next_one(swarm: LiveSwarm, provider: StandInProvider) -> None:
     judges = [{**PLAN, "name": f"judge-{n}", "account": n, "env": {"ACCOUNT": n}} for n in ("c", "d")]
     state(swarm, provider, routes={"builder": [PLAN], "validator": judges})
     provider.fails("c", 503)

@@ -1,4 +1,4 @@
-"""An attempt that changes nothing of what the one before has made, seen by git itself."""
+"""An attempt that changes nothing compared with the previous one, as git itself sees it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def swarm(tmp_path: Path) -> Iterator[LandingSwarm]:
         yield swarm
 
 
-def test_the_same_change_twice_holds_the_task_where_that_is_asked_for(swarm: LandingSwarm) -> None:
+def test_a_repeated_change_holds_the_task_if_configured(swarm: LandingSwarm) -> None:
     swarm.add(swarm.task("a", "echo same > b.txt", checks=(NEVER_GREEN,)))
     swarm.worker(SWARM_STOP_ON_SAME_PROBLEM="on")
     task = swarm.wait_for("a", Status.HELD, Status.FAILED)
@@ -32,7 +32,7 @@ def test_the_same_change_twice_holds_the_task_where_that_is_asked_for(swarm: Lan
     assert first["fingerprint"] != second["fingerprint"]
 
 
-def test_another_change_is_tried_to_the_end(swarm: LandingSwarm) -> None:
+def test_a_different_change_uses_all_retries(swarm: LandingSwarm) -> None:
     swarm.add(swarm.task("a", "echo more >> b.txt", checks=(NEVER_GREEN,)))
     swarm.worker(SWARM_STOP_ON_SAME_PROBLEM="on")
     assert swarm.wait_for("a", Status.HELD, Status.FAILED)["status"] == Status.FAILED

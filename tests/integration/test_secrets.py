@@ -1,4 +1,4 @@
-"""Real workers, agents and checks that print secrets: none is in the database, and none on any way to look at it."""
+"""Real workers, agents and checks that print secrets: none is in the database or in any view of it."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def left_in(text: str) -> list[str]:
     return [part for part in PARTS if part in text or json.dumps(part)[1:-1] in text]
 
 
-def test_no_secret_reaches_the_database_or_anybody_who_looks(tmp_path: Path) -> None:
+def test_no_secret_reaches_the_database_or_any_view(tmp_path: Path) -> None:
     printed = tmp_path / "printed.txt"
     printed.write_text("\n".join([*(case.text for case in SECRETS), *INNOCENT, ""]))
     dripping = f"printf 'key %s' {KEY[:20]}; sleep 0.4; printf '%s\\n' {KEY[20:]}"
     with landing_swarm(tmp_path) as swarm:
         swarm.settings |= OURS
-        # In files, because what a task's definition says is stored as it was written.
+        # In files, because a task's definition is stored as it was written.
         scripts = {
             "agent.sh": f"cat {printed}; cat {printed} >&2; {dripping}; echo token={MIXED} > kept.txt",
             "setup.sh": f"tail -n 120 {printed}",
@@ -88,7 +88,7 @@ def test_no_secret_reaches_the_database_or_anybody_who_looks(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("validator", [True, False])
-def test_what_a_definition_says_is_stored_in_the_definition_only(tmp_path: Path, validator: bool) -> None:
+def test_secrets_in_a_definition_are_stored_only_in_the_definition(tmp_path: Path, validator: bool) -> None:
     with live_swarm(tmp_path) as swarm:
         check = f": curl -u me:{MIXED[:20]} https://example.com/; false"
         task = swarm.scripted(

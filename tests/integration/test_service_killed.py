@@ -1,4 +1,4 @@
-"""The service mode after kill -9 of its supervisord: what it ran is ended, done again once, and by one swarm only."""
+"""The service mode after kill -9 of its supervisord: its sessions are ended, run again once, and by one swarm only."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_service_whose_supervisord_was_killed_continues_without_duplicates_or_
         at.wait_nothing_left()
     second = serve(at)
     at.wait_for("two more agents", lambda: len(begun(at, 2)) == 2)
-    assert [pid for pid in old.values() if is_alive(pid)] == [], "an agent lives beside its successor"
+    assert [pid for pid in old.values() if is_alive(pid)] == [], "an agent runs at the same time as its successor"
     at.wait_for("both tasks", lambda: {at.status("a"), at.status("b")} == {Status.COMPLETED})
     with TaskDatabase(at.db) as database:
         ends = [[a["outcome"] for a in database.tasks.attempts(database.tasks.get(i)["seq"])] for i in "ab"]

@@ -1,4 +1,4 @@
-"""Faults of the machine and the setup are reported once, and tasks are not charged for them."""
+"""Faults of the machine and the setup are reported once, and do not count against tasks."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def test_a_missing_filter_program_is_reported_before_any_task_is_claimed(at: Har
         assert [database.tasks.get(name)["attempt_count"] for name in "ab"] == [0, 0]
 
 
-def test_what_no_check_can_know_pauses_the_queue_after_three_tasks(at: Harness) -> None:
+def test_a_fault_that_no_check_can_find_pauses_the_queue_after_three_tasks(at: Harness) -> None:
     project(at)
-    # As with a filter that is a line of shell: only running it shows that something is missing.
+    # Like a filter that is a line of shell: only running it shows that something is missing.
     subprocess.run(
         ["git", "-C", str(at.folder / "project"), "config", "filter.big.process", '"$NOWHERE"/git-nowhere filter'],
         check=True,
@@ -53,7 +53,7 @@ def test_what_no_check_can_know_pauses_the_queue_after_three_tasks(at: Harness) 
     at.add(*(task(f"t{n}") for n in range(12)))
     run = at.start("--project-root", str(at.folder / "project"), "--workers", "1")
     at.wait_notice("paused by the swarm (3 tasks in a row failed with the same message: git")
-    assert "git-nowhere: not found); " in at.notices, "with the words of the system"
+    assert "git-nowhere: not found); " in at.notices, "with the message of the system"
     with TaskDatabase(at.db) as database:
         tasks = [database.tasks.get(f"t{n}") for n in range(12)]
         assert {each["crashes"] for each in tasks} == {0}
@@ -84,7 +84,7 @@ def test_a_prompt_longer_than_an_argument_is_reported_at_start_and_held_without_
     assert "cannot_start" in at.output
 
 
-def test_more_than_the_system_takes_for_one_process_is_the_same(at: Harness) -> None:
+def test_a_prompt_beyond_the_limit_of_the_system_is_handled_in_the_same_way(at: Harness) -> None:
     variables = {f"V{n}": "x" * 100_000 for n in range(40)}
     at.add(task("big", env=variables), task("small"))
     assert at.run() == 8, at.everything()

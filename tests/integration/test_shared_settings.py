@@ -20,7 +20,7 @@ def harness() -> Iterator[Harness]:
         yield harness
 
 
-def test_a_setting_that_hides_the_checkout_is_named_and_put_back(harness: Harness) -> None:
+def test_a_setting_that_hides_the_checkout_is_reported_and_restored(harness: Harness) -> None:
     project = harness.folder / "project"
     git = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-C", str(project))
     subprocess.run(["git", "init", "-q", "-b", "main", str(project)], check=True)

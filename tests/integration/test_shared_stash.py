@@ -1,4 +1,4 @@
-"""Agents that use the one stash that all worktrees share: whole attempts, with real workers."""
+"""Agents that use the single stash that all worktrees share: whole attempts, with real workers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_two_tasks_that_exchange_their_stashes_are_held(swarm: LandingSwarm) -> 
     a_pushed, b_pushed, a_popped, b_popped = (swarm.folder / name for name in marks)
     push, pop = "git add -A; git stash -q", "git stash pop -q"
     first = f"echo a > a-new; {push}; touch '{a_pushed}'; {at_last(b_pushed)}; {pop}; touch '{a_popped}'"
-    first += f"; {at_last(b_popped)}"  # the end of a task puts its stash back, which would leave the other none to pop
+    first += f"; {at_last(b_popped)}"  # the end of a task restores its stash, which would leave the other none to pop
     second = f"{at_last(a_pushed)}; echo b > b-new; {push}; touch '{b_pushed}'; {at_last(a_popped)}; {pop}"
     second += f"; touch '{b_popped}'"
     swarm.add(swarm.task("a", first), swarm.task("b", second))
@@ -59,7 +59,7 @@ def test_a_stash_that_an_agent_leaves_is_kept_and_no_later_task_pops_it(swarm: L
     assert swarm.git("show", f"{ref}:a.txt") == "later"
 
 
-def test_a_stash_of_the_user_that_an_agent_clears_is_put_back_and_the_task_held(swarm: LandingSwarm) -> None:
+def test_a_users_stash_that_an_agent_clears_is_restored_and_the_task_held(swarm: LandingSwarm) -> None:
     (swarm.project / "a.txt").write_text("precious\n")
     swarm.git("stash", "-q", "-m", "precious")
     swarm.add(swarm.task("a", "git stash clear; echo new > b.txt"))
@@ -68,7 +68,7 @@ def test_a_stash_of_the_user_that_an_agent_clears_is_put_back_and_the_task_held(
     assert swarm.git("stash", "list", "--format=%s") == "On main: precious"
 
 
-def test_a_validator_that_pops_a_stash_of_the_user_holds_the_task(swarm: LandingSwarm) -> None:
+def test_a_validator_that_pops_a_users_stash_holds_the_task(swarm: LandingSwarm) -> None:
     (swarm.project / "a.txt").write_text("precious\n")
     swarm.git("stash", "-q", "-m", "precious")
     swarm.add(swarm.task("a", "echo new > b.txt", verify="git stash pop -q"))

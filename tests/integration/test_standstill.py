@@ -1,4 +1,4 @@
-"""A program that hangs is noticed, named, and replaced where it is ours."""
+"""A program that hangs is detected, named, and replaced if it is ours."""
 
 from __future__ import annotations
 

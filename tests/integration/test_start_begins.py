@@ -1,4 +1,4 @@
-"""How a run begins: checks that say everything at once, one run at a time, the dashboard, the exec of the CLI."""
+"""How a run begins: checks that report everything together, one run at a time, the dashboard, the exec of the CLI."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def taken_port() -> Iterator[int]:
         yield holder.getsockname()[1]
 
 
-def test_all_that_is_wrong_is_said_at_once_and_nothing_is_started(at: Harness, taken_port: int) -> None:
+def test_all_problems_are_reported_together_and_nothing_is_started(at: Harness, taken_port: int) -> None:
     at.add(task("a", agent_cli="nonesuch"))
     code = at.run(
         *("--dashboard", "--dashboard-port", str(taken_port), "--isolation", "worktree", "--workers", "0"),
@@ -57,7 +57,7 @@ def test_all_that_is_wrong_is_said_at_once_and_nothing_is_started(at: Harness, t
     assert not (at.folder / "tasks.db.swarm" / "supervisord.conf").exists()
 
 
-def test_a_project_root_that_is_no_folder_exits_3(at: Harness) -> None:
+def test_a_project_root_that_is_not_a_folder_exits_3(at: Harness) -> None:
     at.add(task("a"))
     assert at.run("--project-root", "nowhere") == 3
     assert "project root" in at.notices
@@ -67,7 +67,7 @@ def test_a_project_root_that_is_no_folder_exits_3(at: Harness) -> None:
     ("words", "code"),
     [(("--workers", "257"), 2), (("--isolation", "magic"), 2), (("--no-such-option",), 2), (("--retry-delay", "x"), 2)],
 )
-def test_a_wrong_option_is_a_matter_of_usage(at: Harness, words: tuple[str, ...], code: int) -> None:
+def test_a_wrong_option_is_a_usage_error(at: Harness, words: tuple[str, ...], code: int) -> None:
     assert at.run(*words) == code
 
 
@@ -83,7 +83,7 @@ def test_a_second_run_on_the_same_database_is_refused_and_changes_nothing(at: Ha
         assert len(database.tasks.attempts(database.tasks.get("a")["seq"])) == 1
 
 
-def test_two_runs_on_two_databases_of_one_folder_do_not_meet(at: Harness) -> None:
+def test_two_runs_on_two_databases_of_one_folder_do_not_affect_each_other(at: Harness) -> None:
     with harness() as other:
         at.add(task("a", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"))
         other.add(task("b"))
@@ -116,7 +116,7 @@ def test_the_dashboard_runs_with_the_run_and_its_link_opens_it(at: Harness) -> N
         urllib.request.urlopen(f"{url}/healthz", timeout=10)
 
 
-def test_a_port_that_was_asked_for_is_used(at: Harness) -> None:
+def test_a_configured_port_is_used(at: Harness) -> None:
     port = free_port()
     at.add(task("a", until(at.folder, "go")))
     run = at.start("--dashboard-port", str(port), SWARM_DASHBOARD="on")
@@ -146,7 +146,7 @@ def test_the_start_command_becomes_the_orchestrator_with_all_its_options(at: Har
     assert words[1:4] == ["-P", "-m", "amplifier_swarm.orchestrator"]
     assert {"--no-validation", "--no-dashboard", "--graceful-timeout"} <= set(words)
     supervisord = at.pid_of("supervisor.supervisord")
-    assert os.getsid(supervisord) == supervisord, "a Ctrl+C of the terminal would reach it"
+    assert os.getsid(supervisord) == supervisord, "a Ctrl+C in the terminal would reach it"
     (worker, *_) = at.pids_of("swarm-worker")
     environment = dict(entry.partition("=")[::2] for entry in Path(f"/proc/{worker}/environ").read_text().split("\0"))
     assert environment["SWARM_VALIDATION"] == "off"
@@ -154,7 +154,7 @@ def test_the_start_command_becomes_the_orchestrator_with_all_its_options(at: Har
     assert environment["SWARM_DB"] == str(at.db)
     assert environment["SWARM_PROJECT_ROOT"] == str(at.folder)
     assert environment["SWARM_WORKERS"] == "2"
-    # The README's own words find it.
+    # The README's own command finds it.
     pattern = subprocess.run(["pgrep", "-f", "amplifier_swarm.orchestrator"], capture_output=True, text=True)
     assert str(run.pid) in pattern.stdout.split()
     run.send_signal(signal.SIGUSR1)
@@ -187,7 +187,7 @@ def test_stale_files_of_a_killed_supervisord_do_not_matter(at: Harness) -> None:
     assert at.run() == 0, at.everything()
 
 
-def test_on_a_terminal_the_run_is_shown_live_and_outlives_the_terminal(at: Harness) -> None:
+def test_on_a_terminal_the_run_is_displayed_live_and_outlives_the_terminal(at: Harness) -> None:
     at.add(task("long [red]name", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"), task("short"))
     leader, follower = pty.openpty()
     run = subprocess.Popen(
@@ -202,7 +202,7 @@ def test_on_a_terminal_the_run_is_shown_live_and_outlives_the_terminal(at: Harne
     )
     at.started.append(run)
     os.close(follower)
-    shown = b""  # a piece may end in the middle of a letter
+    shown = b""  # a chunk may end in the middle of a character
     while b"long [red]name" not in shown or b"running" not in shown:
         shown += os.read(leader, 65536)
     os.close(leader)
@@ -221,7 +221,7 @@ def amplifier_environment(at: Harness, *, fetched: bool, step: dict[str, object]
 PASS: dict[str, object] = {"response": '{"status": "success", "tests_passed": true, "verdict": "PASS"}'}
 
 
-def test_a_cold_agent_cli_is_warmed_up_alone_once_and_remembered(at: Harness) -> None:
+def test_a_cold_agent_cli_is_warmed_up_once_and_remembered(at: Harness) -> None:
     environ = amplifier_environment(at, fetched=False, step={**PASS, "ledger": str(at.marker("ledger"))})
     at.add(task("a"))
     assert at.run("--no-validation", agent_cli="amplifier", **environ) == 0, at.everything()
@@ -232,7 +232,7 @@ def test_a_cold_agent_cli_is_warmed_up_alone_once_and_remembered(at: Harness) ->
     assert "warming up" not in at.notices
 
 
-def test_a_cache_that_is_gone_is_filled_again_before_the_workers_start(at: Harness) -> None:
+def test_a_missing_cache_is_filled_again_before_the_workers_start(at: Harness) -> None:
     environ = amplifier_environment(at, fetched=False, step={**PASS, "ledger": str(at.marker("ledger"))})
     home = Path(environ["HOME"]) / ".amplifier"
     for name in ("a", "b"):
@@ -245,7 +245,7 @@ def test_a_cache_that_is_gone_is_filled_again_before_the_workers_start(at: Harne
     assert ledger_events(at).count("prepared") == 4
 
 
-def test_an_agent_that_the_warm_up_has_not_brought_ends_the_start(at: Harness) -> None:
+def test_an_agent_missing_after_the_warm_up_ends_the_start(at: Harness) -> None:
     environ = amplifier_environment(at, fetched=False, step=PASS)
     at.add(task("a", validator_agent="recipes:result-validater"))
     assert at.run(agent_cli="amplifier", **environ) == 3, at.everything()
@@ -264,7 +264,7 @@ def test_a_warm_up_that_cannot_start_exits_10(at: Harness) -> None:
     assert not (at.folder / "tasks.db.swarm" / "supervisord.conf").exists()
 
 
-def test_a_signal_ends_a_warm_up_and_all_it_started(at: Harness) -> None:
+def test_a_signal_ends_a_warm_up_and_everything_it_started(at: Harness) -> None:
     environ = amplifier_environment(at, fetched=False, step={"hang": True, "ledger": str(at.marker("ledger"))})
     at.add(task("a"))
     run = at.start(agent_cli="amplifier", **environ)
@@ -274,7 +274,7 @@ def test_a_signal_ends_a_warm_up_and_all_it_started(at: Harness) -> None:
     assert at.alive() == {}
 
 
-def test_an_agent_that_does_not_exist_is_named_with_the_nearest(at: Harness) -> None:
+def test_an_unknown_agent_is_named_with_the_nearest_one(at: Harness) -> None:
     environ = amplifier_environment(at, fetched=True, step=PASS)
     at.add(task("a"))
     code = at.run("--builder-agent", "foundation:modula-builder", agent_cli="amplifier", **environ)

@@ -69,18 +69,18 @@ def test_held_tasks_make_it_exit_8(at: Harness) -> None:
     assert "a held (as_imported)" in at.output
 
 
-def test_cancelled_tasks_are_no_failure(at: Harness) -> None:
+def test_cancelled_tasks_are_not_a_failure(at: Harness) -> None:
     at.add(task("a", status=Status.CANCELLED), task("b"))
     assert at.run() == 0, at.everything()
 
 
-def test_an_empty_queue_exits_0_and_names_the_import(at: Harness) -> None:
+def test_an_empty_queue_exits_0_and_suggests_an_import(at: Harness) -> None:
     assert at.run() == 0
     assert "amplifier-swarm import-tasks" in at.notices
     assert not (at.folder / "tasks.db.swarm").exists()
 
 
-def test_a_queue_that_is_through_ends_at_once_without_a_suite(at: Harness) -> None:
+def test_a_finished_queue_ends_at_once_without_starting_programs(at: Harness) -> None:
     at.add(task("a", status=Status.COMPLETED), task("b", status=Status.FAILED))
     assert at.run() == 8
     assert "b failed" in at.output
@@ -107,20 +107,20 @@ def test_an_agent_cli_that_cannot_start_ends_the_run_with_10(at: Harness) -> Non
     assert at.status("a") == Status.NOT_STARTED
     assert at.alive() == {}
 
-    # Once it is repaired, the next run starts: the hold of the last one is not in its way.
+    # Once it is repaired, the next run starts: the previous run's hold does not prevent it.
     answer = json.dumps({"status": "success", "response": json.dumps({"status": "success"})})
     binary.write_text(f"#!/bin/sh\ncat <<'EOF'\n{answer}\nEOF\n")
     assert at.run("--no-validation", agent_cli="broken") == 0, at.everything()
 
 
-def test_a_program_of_the_agent_cli_that_is_missing_is_found_before_anything_starts(at: Harness) -> None:
+def test_a_missing_program_of_the_agent_cli_is_found_before_anything_starts(at: Harness) -> None:
     at.add(task("a"))
     assert at.run(agent_cli="claude", PATH="/usr/bin:/bin") == 10, at.everything()
     assert "claude" in at.notices
     assert not (at.folder / "tasks.db.swarm" / "supervisord.conf").exists()
 
 
-def test_a_paused_queue_with_work_left_says_so_and_continues_when_resumed(at: Harness) -> None:
+def test_a_paused_queue_with_remaining_work_is_reported_and_continues_when_resumed(at: Harness) -> None:
     at.add(task("a"))
     with TaskDatabase(at.db) as database:
         carry_out_now(database, Verb.PAUSE, "", {"reason": "lunch"}, actor="ada")
@@ -143,7 +143,7 @@ def test_an_unattended_run_gives_up_on_a_paused_queue(at: Harness) -> None:
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, "credentials"), (402, "quota")])
-def test_an_unattended_run_gives_up_on_an_agent_cli_that_only_you_can_bring_back(
+def test_an_unattended_run_gives_up_on_an_agent_cli_that_only_you_can_repair(
     at: Harness, status: int, kind: str
 ) -> None:
     provider = StandInProvider(at.folder / "provider")
@@ -155,7 +155,7 @@ def test_an_unattended_run_gives_up_on_an_agent_cli_that_only_you_can_bring_back
     assert re.search(rf"gave up after \d+ s: stand-in is on hold \({kind}", at.output)
     assert "amplifier-swarm resume" in at.output
     assert at.status("t") == Status.NOT_STARTED
-    assert at.status("u") == Status.COMPLETED, "what could still run has run"
+    assert at.status("u") == Status.COMPLETED, "tasks that could still run have run"
     assert at.alive() == {}
 
 

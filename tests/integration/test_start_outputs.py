@@ -1,4 +1,4 @@
-"""A run counts, not its output: with outputs that are closed, full or no longer read it does its work as usual."""
+"""The work of a run does not depend on its output: closed, full or unread outputs change nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.mark.parametrize("outputs", [">&- 2>&-", ">/dev/full 2>/dev/full", "2>&1 | head -1", "<&- >&-"])
-def test_a_run_does_its_work_whatever_becomes_of_its_output(tmp_path: Path, outputs: str) -> None:
+def test_a_run_does_its_work_whatever_happens_to_its_output(tmp_path: Path, outputs: str) -> None:
     harness = Harness(tmp_path)
     harness.add(TaskSpec(id="a", name="A", run="true"))
     words = "start --agent-cli command --no-validation --no-dashboard --isolation none"

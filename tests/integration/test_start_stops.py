@@ -1,4 +1,4 @@
-"""How a user ends a run, and how it ends when something below or above it is killed."""
+"""How a user ends a run, and how it ends when a process below or above it is killed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def attempts_of(at: Harness, task_id: str) -> list[dict[str, object]]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_lets_running_tasks_finish_and_starts_no_other(at: Harness, number: signal.Signals) -> None:
     run = begun(at)
-    # As a terminal does it: to everything in its foreground group, of which only the run may be.
+    # As a terminal does: to its whole foreground group, which may contain only the run.
     os.killpg(run.pid, number)
     at.wait_notice("waiting for long, at most 300 s; do it again to stop everything immediately")
     at.marker("go").touch()
@@ -63,7 +63,7 @@ def test_a_drained_run_continues_with_the_next_start(at: Harness) -> None:
     assert "Cleared the earlier drain" in at.notices
 
 
-def test_a_drain_interrupts_what_outlasts_the_graceful_timeout_and_costs_no_attempt(at: Harness) -> None:
+def test_a_drain_interrupts_tasks_beyond_the_graceful_timeout_and_costs_no_attempt(at: Harness) -> None:
     run = begun(at, "--graceful-timeout", "0.5")
     run.send_signal(signal.SIGINT)
     assert at.wait_end(run) == 9, at.everything()
@@ -84,7 +84,7 @@ def test_a_second_ctrl_c_or_sigusr1_ends_everything_at_once(at: Harness, numbers
     assert at.alive() == {}
 
 
-def test_two_signals_in_one_moment_are_two(at: Harness) -> None:
+def test_two_signals_at_the_same_moment_count_as_two(at: Harness) -> None:
     run = begun(at)
     os.kill(run.pid, signal.SIGSTOP)
     run.send_signal(signal.SIGINT)
@@ -95,7 +95,7 @@ def test_two_signals_in_one_moment_are_two(at: Harness) -> None:
 
 
 @pytest.mark.parametrize("verb", [Verb.DRAIN, Verb.EMERGENCY_STOP])
-def test_a_stop_through_another_door_ends_the_run_with_9(at: Harness, verb: Verb) -> None:
+def test_a_stop_requested_elsewhere_ends_the_run_with_9(at: Harness, verb: Verb) -> None:
     run = begun(at)
     with TaskDatabase(at.db) as database:
         carry_out_now(database, verb, "", {}, actor="ada (dashboard)")
@@ -117,7 +117,7 @@ def test_a_resume_during_the_drain_makes_the_run_continue(at: Harness) -> None:
     assert at.wait_end(run) == 0, at.everything()
 
 
-def test_a_session_that_ignores_signals_and_hides_in_other_sessions_dies_with_an_emergency_stop(
+def test_a_session_that_ignores_signals_and_hides_in_other_sessions_is_killed_by_an_emergency_stop(
     at: Harness,
 ) -> None:
     token = fresh_token()

@@ -1,6 +1,6 @@
 """A swarm that is started from a git hook, from an agent's session and in a folder full of Python files.
 
-None of that reaches what it runs: sessions and commands of every kind are asked what they see.
+None of that reaches the processes that it runs: sessions and commands of every kind report their surroundings.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from swarm_shared.domain.models import Status, TaskSpec
 
 pytestmark = pytest.mark.integration
 
-# Each would be imported, and each does harm when it is.
+# Each would be imported, and each does harm if it is.
 SHADOWS = (
     *("types", "json", "select", "random", "typing", "signal", "logging", "calendar", "email", "click", "tomllib"),
     *("swarm_shared/__init__", "amplifier_swarm/__init__", "supervisor/__init__", "sitecustomize"),
@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Sandbox:
 
 
 def of_the_starter(project: Sandbox) -> dict[str, str]:
-    """What a git hook that an agent's command ran would hand on, and a variable of the user's."""
+    """What a git hook that an agent's command ran would pass on, and a variable of the user's."""
     return {
         "GIT_DIR": str(project.root / ".git"),
         "GIT_INDEX_FILE": str(project.root / ".git" / "index"),
@@ -51,7 +51,7 @@ def of_the_starter(project: Sandbox) -> dict[str, str]:
     }
 
 
-def test_nothing_that_a_swarm_runs_sees_where_it_was_started(tmp_path: Path, project: Sandbox) -> None:
+def test_no_process_of_a_swarm_is_affected_by_where_it_was_started(tmp_path: Path, project: Sandbox) -> None:
     seen = tmp_path / "seen"
     seen.mkdir()
     program = shutil.which("amplifier-swarm", path=str(Path(sys.executable).parent))
@@ -92,7 +92,7 @@ def test_nothing_that_a_swarm_runs_sees_where_it_was_started(tmp_path: Path, pro
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_no_program_imports_what_lies_in_the_folder_that_it_is_started_in(
+def test_no_program_imports_files_from_the_folder_in_which_it_is_started(
     tmp_path: Path, project: Sandbox, program: str
 ) -> None:
     for name in ALONE_CANNOT_HELP:

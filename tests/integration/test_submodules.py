@@ -36,7 +36,7 @@ def warnings(swarm: LandingSwarm, task_id: str) -> str:
     return "\n".join(str(check["output"]) for check in found)
 
 
-def test_a_change_in_a_submodule_without_a_commit_lands_and_a_later_task_has_it(swarm: LandingSwarm) -> None:
+def test_an_uncommitted_change_in_a_submodule_lands_and_a_later_task_has_it(swarm: LandingSwarm) -> None:
     change = f"{FILL}; echo 2 > vendor/lib/lib.txt"
     swarm.add(
         swarm.task("a", change),
@@ -49,7 +49,7 @@ def test_a_change_in_a_submodule_without_a_commit_lands_and_a_later_task_has_it(
     assert swarm.landed("b.txt") == "2"
 
 
-def test_what_checks_build_in_a_submodule_does_not_keep_its_worktree(swarm: LandingSwarm) -> None:
+def test_files_that_checks_build_in_a_submodule_do_not_keep_its_worktree(swarm: LandingSwarm) -> None:
     swarm.settings["SWARM_KEEP_WORKTREES"] = "all"
     swarm.add(swarm.task("a", f"{FILL}; echo 2 > vendor/lib/lib.txt", checks=("echo o > vendor/lib/built.o",)))
     swarm.worker()

@@ -1,4 +1,4 @@
-"""The client against a real supervisord: what the suite asks of it, none of it waiting for a process."""
+"""The client against a real supervisord: every call that the suite makes; none waits for a process."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def test_stopping_and_starting_twice_is_no_error_and_an_unknown_name_is_one() ->
         running.client.start_process("swarm-dashboard")
         running.client.start_process("swarm-dashboard")
         assert running.client.process("swarm-dashboard").is_up
-        with pytest.raises(SupervisorRefused, match="swarm-nobody") as refusal:
-            running.client.start_process("swarm-nobody")
+        with pytest.raises(SupervisorRefused, match="swarm-unknown") as refusal:
+            running.client.start_process("swarm-unknown")
         assert refusal.value.hint
 
 

@@ -78,7 +78,7 @@ def test_a_configuration_in_a_folder_with_an_odd_name_can_be_started_by_its_path
             wait_for("the second worker", lambda: running.ready_pid("worker-2"), show=lambda: running.log)
 
 
-def test_a_folder_that_supervisord_takes_for_a_pattern_is_refused_with_a_sentence() -> None:
+def test_a_folder_that_supervisord_would_read_as_a_pattern_is_refused_with_an_explanation() -> None:
     with short_folder() as folder:
         home = folder / "a[b]"
         home.mkdir()
@@ -103,7 +103,7 @@ def test_a_folder_with_a_long_or_odd_path_works(name: str) -> None:
             running.client.socket_path.parents[1].unlink()
 
 
-def test_a_crashed_worker_comes_back_and_a_drained_one_stays_down() -> None:
+def test_a_crashed_worker_is_restarted_and_a_drained_one_is_not() -> None:
     with swarm(conf=QUICK_START) as running:
         pids = running.wait_ready(*THREE)
         os.kill(pids["worker-1"], signal.SIGKILL)
@@ -138,14 +138,14 @@ def test_settings_of_the_environment_apply_from_the_first_start() -> None:
     ("variable", "value"),
     [("SWARM_WORKERS", "lots"), ("SWARM_MAX_WORKERS", "257"), ("SWARM_GRACEFUL_TIMEOUT_S", "soon")],
 )
-def test_a_bad_setting_is_named_on_standard_error_and_the_default_holds(variable: str, value: str) -> None:
+def test_an_invalid_setting_is_reported_on_standard_error_and_the_default_applies(variable: str, value: str) -> None:
     with swarm(environ={variable: value}) as running:
         running.wait_ready(*THREE)
         assert f"amplifier-swarm: {variable}='{value}'" in (running.home / "output").read_text()
         assert not running.override.exists()
 
 
-def test_a_count_that_a_killed_supervisord_left_behind_is_forgotten_at_the_next_start() -> None:
+def test_a_count_left_behind_by_a_killed_supervisord_is_ignored_at_the_next_start() -> None:
     with short_folder() as home:
         with swarm(home) as running:
             running.client.scale(5)
@@ -166,7 +166,7 @@ def leftover(running: Swarm) -> int:
     return int((running.home / "left-worker-1").read_text())
 
 
-def test_what_a_killed_worker_leaves_behind_is_listed_until_it_is_dead() -> None:
+def test_processes_left_behind_by_a_killed_worker_are_listed_until_they_are_dead() -> None:
     files = {"leave-behind": ""}
     # A shell that becomes supervisord may already have children, which are not ours.
     shell = ("/bin/sh", "-c", 'sleep 300 & exec "$@"', "sh")
@@ -213,7 +213,7 @@ def _ready(home: Path) -> int | None:
     return int(path.read_text()) if path.exists() else None
 
 
-def test_supervisord_ends_orderly_when_its_owner_and_parent_is_killed() -> None:
+def test_supervisord_shuts_down_cleanly_when_its_parent_is_killed() -> None:
     with short_folder() as home:
         owner = start(home, environ={"SWARM_WORKERS": "1"}, launcher=(sys.executable, "-c", OWNER))
         try:
@@ -232,7 +232,7 @@ def test_supervisord_ends_orderly_when_its_owner_and_parent_is_killed() -> None:
             kill_tree(supervisord)
 
 
-def test_supervisord_ends_orderly_when_an_owner_elsewhere_is_gone() -> None:
+def test_supervisord_shuts_down_cleanly_when_an_owner_elsewhere_is_gone() -> None:
     with short_folder() as home, subprocess.Popen(["/bin/sleep", "300"]) as owner:
         try:
             process = owned(home, f"{owner.pid}:{start_time(owner.pid)}")
@@ -241,7 +241,7 @@ def test_supervisord_ends_orderly_when_an_owner_elsewhere_is_gone() -> None:
             owner.kill()
 
 
-def test_supervisord_does_not_take_a_recycled_pid_for_its_owner() -> None:
+def test_supervisord_does_not_mistake_a_recycled_pid_for_its_owner() -> None:
     with short_folder() as home:
         process = owned(home, f"{os.getpid()}:{start_time(os.getpid()) + 1}")
         try:

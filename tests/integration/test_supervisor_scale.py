@@ -19,12 +19,12 @@ from swarm_shared.supervisor.faults import STILL_RUNNING
 pytestmark = pytest.mark.integration
 
 THREE = ("worker-1", "worker-2", "worker-3")
-USUAL_OPEN_FILES = 1024  # the soft limit where no one has changed it, which supervisord asks for
+USUAL_OPEN_FILES = 1024  # the soft limit if it was not changed, which supervisord requests
 FIVE = (*THREE, "worker-4", "worker-5")
 
 
 def assert_nothing_to_update(swarm_: Swarm) -> None:
-    """What a user sees who asks supervisord for changes of its files: none, and no one is restarted."""
+    """What a user sees when supervisord re-reads its files: no changes, and no restarts."""
     before = swarm_.pids()
     assert "No config updates" in swarm_.ctl("reread").stdout
     assert swarm_.ctl("update").stdout == ""
@@ -42,7 +42,7 @@ def scaling(running: Swarm, workers: int) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_scaling_up_and_down_leaves_the_other_workers_alone() -> None:
+def test_scaling_up_and_down_does_not_affect_the_other_workers() -> None:
     with swarm() as running:
         running.wait_ready(*THREE)
         first = running.pids()
@@ -63,7 +63,7 @@ def test_scaling_up_and_down_leaves_the_other_workers_alone() -> None:
         assert_nothing_to_update(running)
 
 
-def test_a_surplus_worker_finishes_its_task_and_stays_when_it_is_wanted_again() -> None:
+def test_a_surplus_worker_finishes_its_task_and_stays_when_it_is_needed_again() -> None:
     with swarm(conf=QUICK_START) as running:
         pids = running.wait_ready(*THREE)
 
@@ -92,19 +92,19 @@ def test_a_surplus_worker_finishes_its_task_and_stays_when_it_is_wanted_again() 
         assert_nothing_to_update(running)
 
 
-def test_a_worker_that_leaves_although_it_was_wanted_again_is_replaced() -> None:
+def test_a_worker_that_exits_although_it_was_needed_again_is_replaced() -> None:
     with swarm(conf=QUICK_START) as running:
         pids = running.wait_ready(*THREE)
         running.client.scale(2)
         running.wait_for("the request to retire", lambda: running.noted("retiring", "worker-3"))
-        os.kill(pids["worker-3"], signal.SIGSTOP)  # it has decided to leave and hears no more
+        os.kill(pids["worker-3"], signal.SIGSTOP)  # it has decided to exit and receives nothing more
         assert running.client.scale(3).kept == ("swarm-worker-3",)
         os.kill(pids["worker-3"], signal.SIGKILL)
         running.wait_for("a successor", lambda: running.wait_ready(*THREE)["worker-3"] != pids["worker-3"])
         assert_nothing_to_update(running)
 
 
-def test_a_worker_that_was_kept_is_a_worker_like_any_other_afterwards() -> None:
+def test_a_kept_worker_is_an_ordinary_worker_afterwards() -> None:
     with swarm(conf=QUICK_START) as running:
         pids = running.wait_ready(*THREE)
         running.client.scale(2)
@@ -119,7 +119,7 @@ def test_a_worker_that_was_kept_is_a_worker_like_any_other_afterwards() -> None:
         assert running.wait_ready(*THREE)["worker-3"] != pids["worker-3"]
 
 
-def test_a_worker_that_is_being_stopped_starts_again_when_it_is_wanted_again() -> None:
+def test_a_worker_that_is_being_stopped_starts_again_when_it_is_needed_again() -> None:
     with swarm(conf=QUICK_START) as running:
         pids = running.wait_ready(*THREE)
         running.note("hold", "worker-3")
@@ -134,7 +134,7 @@ def test_a_worker_that_is_being_stopped_starts_again_when_it_is_wanted_again() -
         assert_nothing_to_update(running)
 
 
-def test_a_restarted_worker_finishes_its_task_first_and_others_are_not_touched() -> None:
+def test_a_restarted_worker_finishes_its_task_first_and_others_are_not_affected() -> None:
     with swarm(conf=QUICK_START) as running:
         pids = running.wait_ready(*THREE)
         running.client.restart_worker("swarm-worker-2")
@@ -149,7 +149,7 @@ def test_a_restarted_worker_finishes_its_task_first_and_others_are_not_touched()
         assert {w: p for w, p in after.items() if w != "worker-2"} == {w: p for w, p in pids.items() if w != "worker-2"}
 
 
-def test_a_worker_that_a_scale_sends_away_is_not_restarted() -> None:
+def test_a_worker_retired_by_a_scale_is_not_restarted() -> None:
     with swarm(conf=QUICK_START) as running:
         running.wait_ready(*THREE)
         running.client.scale(2)
@@ -197,7 +197,7 @@ def test_a_worker_that_crashes_while_it_retires_is_not_started_again(conf: str) 
         running.wait_for("its end", lambda: "worker-3" not in running.worker_pids())
         running.wait_for("the slot to go", lambda: len(running.client.slots()) == 2)
         assert running.log.count("spawned: 'swarm-worker-3'") == 1
-        assert "spawnerr" not in running.log  # nor was it tried
+        assert "spawnerr" not in running.log  # nor was it attempted
         assert set(running.worker_pids()) == {"worker-1", "worker-2"}
 
 
@@ -212,7 +212,7 @@ def test_a_retired_slot_cannot_be_started_manually() -> None:
         assert set(running.worker_pids()) == {"worker-1", "worker-2"}
 
 
-def test_a_retired_slot_goes_by_itself() -> None:
+def test_a_retired_slot_disappears_by_itself() -> None:
     with swarm() as running:
         running.wait_ready(*THREE)
         running.note("finish", "worker-3", "0")
@@ -220,7 +220,7 @@ def test_a_retired_slot_goes_by_itself() -> None:
         running.wait_for("the slot to go", lambda: "retired: swarm-worker-3" in running.log)
 
 
-def test_scale_now_stops_surplus_workers_and_those_that_retire_already() -> None:
+def test_scale_now_stops_surplus_workers_and_retiring_ones() -> None:
     with swarm() as running:
         running.wait_ready(*THREE)
         running.client.scale(2)
@@ -242,7 +242,7 @@ def test_scaling_to_none_and_back() -> None:
 
 
 @pytest.mark.parametrize("words", [["257"], ["-1"], ["many"], [], ["3", "4"], ["3", "--later"], ["00003x"]])
-def test_a_scale_that_makes_no_sense_is_a_usage_error(words: list[str]) -> None:
+def test_an_invalid_scale_is_a_usage_error(words: list[str]) -> None:
     with swarm() as running:
         done = running.ctl("scale", *words)
         assert (done.returncode, "scale N" in done.stdout) == (2, True)
@@ -264,7 +264,7 @@ def test_a_reload_keeps_the_count_and_a_shutdown_forgets_it() -> None:
         assert not running.override.exists()
 
 
-def test_help_for_scale_is_there_and_help_for_other_commands_is_as_before() -> None:
+def test_help_for_scale_exists_and_help_for_other_commands_is_unchanged() -> None:
     with swarm() as running:
         helped = running.ctl("help", "scale").stdout
         assert "Surplus workers finish their task" in helped
@@ -273,18 +273,18 @@ def test_help_for_scale_is_there_and_help_for_other_commands_is_as_before() -> N
 
 
 def test_the_most_workers_run_at_once_within_the_usual_limits_of_a_process_and_leave_again() -> None:
-    """Cheap stand-ins that end with their first signal: what is tried is supervisord."""
+    """Cheap stand-ins that exit at their first signal: supervisord is what is tested."""
     with swarm(conf=f"{QUICK_START}command=/bin/sleep 600\n", environ={"SWARM_WORKERS": "1"}) as running:
         running.client = SupervisorClient(running.client.socket_path, timeout_s=60)
         running.client.scale(MAX_WORKERS)
-        seen = set()  # how many run, each time that it answers
+        seen = set()  # how many run, each time that it responds
 
         def all_run() -> bool:
             seen.add(sum(slot.pid != 0 for slot in running.client.slots()))
             return MAX_WORKERS in seen
 
         running.wait_for("all workers", lambda: all_run() or None, deadline_s=120)
-        assert seen - {1, MAX_WORKERS}, "it answered only before and after it started them"
+        assert seen - {1, MAX_WORKERS}, "it responded only before and after it started them"
         everyone = {f"worker-{number}" for number in range(1, MAX_WORKERS + 1)}
         assert running.worker_pids().keys() == everyone
         files = len(list(Path(f"/proc/{running.process.pid}/fd").iterdir()))

@@ -1,4 +1,4 @@
-"""The validator: what it sees, what its verdict is about, and what becomes of an attempt when it gives none."""
+"""The validator: what it sees, what its verdict applies to, and what happens to an attempt without one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_it_sees_the_criteria_numbered_the_change_itself_and_the_checks(swarm: L
     assert "marvellous" not in shown
 
 
-def test_a_change_too_long_to_show_is_cut_but_named_whole(swarm: LandingSwarm) -> None:
+def test_a_change_too_long_to_show_is_truncated_but_all_its_files_are_named(swarm: LandingSwarm) -> None:
     swarm.add(swarm.task("a", "seq 1 90000 > first.txt; echo x > last.txt", verify="true"))
     swarm.worker()
     swarm.wait_for("a", Status.COMPLETED)
@@ -52,7 +52,7 @@ def test_a_change_too_long_to_show_is_cut_but_named_whole(swarm: LandingSwarm) -
 
 
 @pytest.mark.parametrize("end", ["kill -9 $$", "echo VERDICT: PASS; kill -9 $$"])
-def test_one_that_dies_is_repeated_alone_twice_and_then_a_user_looks(swarm: LandingSwarm, end: str) -> None:
+def test_a_validator_that_dies_is_repeated_twice_and_then_left_to_the_user(swarm: LandingSwarm, end: str) -> None:
     swarm.add(swarm.task("a", "echo b > b.txt", verify=end))
     swarm.worker(SWARM_CRASH_BACKOFF_S="0")
     task = swarm.wait_for("a", Status.HELD, Status.FAILED)
@@ -63,7 +63,7 @@ def test_one_that_dies_is_repeated_alone_twice_and_then_a_user_looks(swarm: Land
     assert roles(swarm) == ["builder", "validator", "validator", "validator"]
 
 
-def test_one_that_dies_once_is_asked_again_and_nothing_is_built_again(swarm: LandingSwarm) -> None:
+def test_a_validator_that_dies_once_is_repeated_and_nothing_is_built_again(swarm: LandingSwarm) -> None:
     mark = swarm.folder / "died"
     swarm.add(swarm.task("a", "echo b > b.txt", verify=f"test -f {mark} || {{ touch {mark}; kill -9 $$; }}"))
     swarm.worker()
@@ -71,7 +71,7 @@ def test_one_that_dies_once_is_asked_again_and_nothing_is_built_again(swarm: Lan
     assert roles(swarm) == ["builder", "validator", "validator"]
 
 
-def test_the_verdict_names_the_commit_that_it_is_about_and_that_one_lands(swarm: LandingSwarm) -> None:
+def test_the_verdict_names_its_commit_and_that_commit_lands(swarm: LandingSwarm) -> None:
     after = "git checkout -q -b mine && echo later > later.txt && git add -A && git commit -q -m later"
     sneaky = f"{after} && git branch -f swarm/task/a HEAD"
     swarm.add(swarm.task("a", "echo b > b.txt", verify=sneaky))
@@ -86,7 +86,7 @@ def test_the_verdict_names_the_commit_that_it_is_about_and_that_one_lands(swarm:
     assert "later.txt" in recorded[-1]["output"]
 
 
-def test_an_agent_cli_without_a_commit_of_its_own_gives_its_verdict_anyway(swarm: LandingSwarm) -> None:
+def test_an_agent_cli_without_its_own_commit_still_gives_its_verdict(swarm: LandingSwarm) -> None:
     swarm.settings["SWARM_ISOLATION"] = "none"
     swarm.add(TaskSpec(id="a", name="a", run="true", verify="true"))
     swarm.worker()

@@ -1,4 +1,4 @@
-"""Whole runs as a user makes them: a task file, `start`, real services, a stand-in `amplifier` with its warts.
+"""Whole runs as a user makes them: a task file, `start`, real services, a stand-in `amplifier` with its quirks.
 
 What the agents wrote down themselves is the judge: no two of one task at the same time, none before what it needs.
 """
@@ -62,7 +62,7 @@ def fake(at: Harness, builder: list[dict[str, Any]], validator: list[dict[str, A
 
 
 def overlaps(lines: list[dict[str, Any]]) -> list[str]:
-    """Tasks of which two agents lived at the same moment, by what the agents wrote themselves."""
+    """Tasks of which two agents lived at the same moment, according to the agents' own records."""
     living: dict[str, int] = {}
     found = []
     for line in lines:
@@ -112,7 +112,7 @@ def test_sixty_tasks_with_dependencies_are_all_completed_in_order(at: Harness, a
     at.wait_nothing_left()
 
 
-def test_lies_and_late_answers_of_the_cli_are_seen_through(at: Harness, amplifier: AmplifierHarness) -> None:
+def test_false_and_late_answers_of_the_cli_are_detected(at: Harness, amplifier: AmplifierHarness) -> None:
     objection = {"answer": {"verdict": "FAIL", "critical_issues": ["no test"], "summary": "no"}}
     at.add(
         TaskSpec(
@@ -162,7 +162,7 @@ def scripted(at: Harness, task_id: str, *steps: dict[str, Any]) -> TaskSpec:
 
 
 def agent_of(at: Harness, task_id: str, number: int = 1) -> int:
-    """The agent's pid once it has written its start."""
+    """The agent's pid once it has recorded its start."""
     wanted = (task_id, number, "start")
     line = at.wait_for(
         f"agent {number} of {task_id}",
@@ -189,7 +189,7 @@ def kill(*pids: int) -> None:
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
-            pass  # the death of one of the others was its own
+            pass  # the death of another one was its own
 
 
 def has_ended(pid: int) -> bool:
@@ -207,7 +207,7 @@ def test_a_task_whose_worker_or_keeper_is_killed_runs_again_after_its_agent_is_g
     victims = ["pid", "keeper_pid"] if victim == "both" else [victim]
     kill(*[registered(at, name) for name in victims])
     agent_of(at, "a", 2)
-    assert has_ended(agent), "the second agent began beside the first"
+    assert has_ended(agent), "the second agent began while the first was running"
     assert at.wait_end(run) == 0, at.everything()
     with TaskDatabase(at.db) as database:
         attempts = database.tasks.attempts(1)
@@ -215,7 +215,7 @@ def test_a_task_whose_worker_or_keeper_is_killed_runs_again_after_its_agent_is_g
     at.wait_nothing_left()
 
 
-def test_a_killed_reaper_comes_back_and_the_run_continues(at: Harness) -> None:
+def test_a_killed_reaper_is_restarted_and_the_run_continues(at: Harness) -> None:
     go = at.folder / "go"
     at.add(scripted(at, "a", {"wait_for": str(go), "spawn": ["setsid", "envi", "doublefork"]}))
     run = at.start("--workers", "1", "--no-validation", agent_cli="scripted")
@@ -229,7 +229,7 @@ def test_a_killed_reaper_comes_back_and_the_run_continues(at: Harness) -> None:
 
 
 @pytest.mark.parametrize("victim", ["supervisord", "start", "everything"])
-def test_nothing_survives_the_death_of_those_who_own_it(at: Harness, victim: str) -> None:
+def test_no_program_survives_the_death_of_its_parents(at: Harness, victim: str) -> None:
     at.add(scripted(at, "a", STUBBORN, {}))
     run = at.start("--workers", "1", "--no-validation", agent_cli="scripted")
     agent_of(at, "a")

@@ -1,4 +1,4 @@
-"""A session counts only if it had the instructions of its agent, with a stand-in that behaves as the real CLI does."""
+"""A session counts only if it had its agent's instructions, with a stand-in that behaves like the real CLI."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_validator_that_ran_without_its_instructions_passes_nothing_and_costs_
     assert all(attempt["validator_result"] is None for attempt in swarm.attempts("a"))
 
 
-def test_an_agent_that_only_one_task_names_holds_that_task_alone(swarm: LiveSwarm) -> None:
+def test_an_agent_that_only_one_task_names_holds_only_that_task(swarm: LiveSwarm) -> None:
     swarm.add(TaskSpec(id="a", name="a", validator_agent="recipes:result-validater"), TaskSpec(id="b", name="b"))
     play(swarm, {}, {})
     swarm.wait_for("b", Status.COMPLETED)
@@ -51,7 +51,7 @@ def test_an_agent_that_only_one_task_names_holds_that_task_alone(swarm: LiveSwar
     assert swarm.db.swarm.holds() == []
 
 
-def test_what_amplifier_went_without_is_a_warning_of_the_attempt(swarm: LiveSwarm) -> None:
+def test_missing_context_of_amplifier_is_a_warning_of_the_attempt(swarm: LiveSwarm) -> None:
     panel = ["╭─ Include Failed (skipping) ─╮", "│ Bundle: python-dev          │", "╰─────────────────────────────╯"]
     swarm.add(TaskSpec(id="a", name="a"))
     play(swarm, {"preamble": panel}, {"old": True})

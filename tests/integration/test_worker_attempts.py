@@ -1,4 +1,4 @@
-"""The life of an attempt with a real worker, real agents (scripted), and nothing else running."""
+"""The life of an attempt with a real worker, real (scripted) agents, and nothing else running."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_failing_check_skips_the_validator_and_the_retry_gets_its_last_lines(s
     assert "the hinge squeaks" in prompts(swarm, "a", 2)[0]
 
 
-def test_a_killed_agent_is_a_crash_and_never_taken_for_exit_0(swarm: LiveSwarm) -> None:
+def test_a_killed_agent_is_a_crash_and_never_counts_as_exit_0(swarm: LiveSwarm) -> None:
     swarm.add(swarm.scripted("a", script={"builder": [{"signal": 9}]}))
     swarm.worker("worker-1", SWARM_CRASH_BACKOFF_S="0")
     swarm.wait_for("a", Status.HELD)
@@ -59,7 +59,7 @@ def test_a_killed_agent_is_a_crash_and_never_taken_for_exit_0(swarm: LiveSwarm) 
     assert len(swarm.attempts("a")) == 3
 
 
-def test_nothing_that_an_agent_leaves_behind_outlives_its_session(swarm: LiveSwarm) -> None:
+def test_no_process_that_an_agent_leaves_behind_outlives_its_session(swarm: LiveSwarm) -> None:
     swarm.add(swarm.scripted("a", script={"builder": [{"spawn": ["setsid", "envi", "doublefork"]}], "validator": [{}]}))
     swarm.worker()
     swarm.wait_for("a", Status.COMPLETED)
@@ -104,7 +104,7 @@ def test_a_long_task_keeps_its_lease_and_is_never_claimed_twice(swarm: LiveSwarm
     assert len(swarm.attempts("a")) == 1
 
 
-def test_a_contained_agent_cannot_outrun_its_end_by_forking(swarm: LiveSwarm) -> None:
+def test_a_contained_agent_cannot_escape_its_end_by_forking(swarm: LiveSwarm) -> None:
     probe = subprocess.run(["unshare", "--pid", "--fork", "--kill-child", "--", "true"], capture_output=True)
     if os.geteuid() != 0 or probe.returncode != 0:
         pytest.skip("this machine gives no pid namespaces")

@@ -1,4 +1,4 @@
-"""What a worker does on requests, signals, lost leases, a dead keeper."""
+"""A worker's reactions to requests, signals, lost leases and a dead keeper."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_cancel_then_retry_while_the_agent_ignores_term_gives_one_agent_at_a_tim
     assert [a["outcome"] for a in swarm.attempts("a")] == ["cancelled", "passed"]
 
 
-def test_the_first_term_lets_the_attempt_finish_and_the_worker_leaves_with_0(swarm: LiveSwarm) -> None:
+def test_the_first_term_lets_the_attempt_finish_and_the_worker_exits_with_0(swarm: LiveSwarm) -> None:
     go = swarm.folder / "go"
     swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go)}], "validator": [{}]}), swarm.scripted("b"))
     worker = swarm.worker()
@@ -101,7 +101,7 @@ def test_a_worker_whose_keeper_is_killed_ends_the_tree_itself_and_the_task_runs_
     agent = swarm.wait_for_agent("a")
     worker.kill()  # what was started is the keeper
     worker.wait()
-    # At once, as supervisord does it: the new one lets the old one end its agents first.
+    # At once, as supervisord does: the new one lets the old one end its agents first.
     swarm.worker("worker-1", "--no-validation")
     swarm.wait_for("a", Status.COMPLETED)
     assert is_dead(agent["pid"])
@@ -120,7 +120,7 @@ def test_a_worker_that_lost_its_lease_kills_its_agent_and_drops_the_result(swarm
     assert swarm.attempts("a")[0]["outcome"] is None
 
 
-def test_a_killed_workers_tree_dies_with_it_and_reset_orphans_gives_the_task_on(swarm: LiveSwarm) -> None:
+def test_a_killed_workers_tree_dies_with_it_and_reset_orphans_requeues_the_task(swarm: LiveSwarm) -> None:
     swarm.add(swarm.scripted("a", script={"builder": [{"hang": True, "spawn": ["setsid", "envi", "doublefork"]}, {}]}))
     worker = swarm.worker("worker-1", "--no-validation")
     agent = swarm.wait_for_agent("a")

@@ -23,7 +23,7 @@ def swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of a few MiB of its own."""
+    """A separate disk of a few MiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)], capture_output=True)

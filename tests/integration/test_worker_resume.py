@@ -1,4 +1,4 @@
-"""A retry continues with the builder's own session, with a stand-in that has the real CLI's manners."""
+"""A retry resumes the builder's own session, with a stand-in that behaves like the real CLI."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class AmplifierSwarm(LiveSwarm):
         self.settings |= make_harness(folder / "amplifier").env() | {"SWARM_AGENT_CLI": "amplifier"}
 
     def run(self, *builder: dict[str, Any], until: Status, **settings: str) -> list[dict[str, Any]]:
-        """Let the builder play these steps, one an attempt; the attempts."""
+        """Let the builder play these steps, one per attempt; returns the attempts."""
         steps = [{"ledger": str(self.ledger), "tokens": 100, **step} for step in builder]
         self.add(TaskSpec(id="a", name="Build it", description="Do it well."))
         self.worker("worker-1", "--no-validation", FAKE_AMPLIFIER=json.dumps({"builder": steps}), **settings)
@@ -40,7 +40,7 @@ class AmplifierSwarm(LiveSwarm):
         return self.attempts("a")
 
     def resumed(self) -> list[tuple[str, str, int]]:
-        """Which attempt went on with which session, and how much the agent remembered."""
+        """Which attempt resumed which session, and how much the agent remembered."""
         lines = [line for line in self.ledger_lines() if line["event"] == "resumed"]
         return [(line["number"], line["session"], line["messages"]) for line in lines]
 
@@ -59,9 +59,7 @@ def swarm(tmp_path: Path) -> Iterator[AmplifierSwarm]:
 
 
 @pytest.mark.parametrize("isolation", ["none", "worktree"])
-def test_the_first_retry_continues_with_the_session_and_the_second_starts_fresh(
-    swarm: AmplifierSwarm, isolation: str
-) -> None:
+def test_the_first_retry_resumes_the_session_and_the_second_starts_fresh(swarm: AmplifierSwarm, isolation: str) -> None:
     if isolation == "worktree":
         swarm.settings |= {"SWARM_ISOLATION": isolation} | _git(swarm.project, swarm.folder)
     first, second, third = swarm.run(GIVES_UP, GIVES_UP, {"write": {"a": "b"}}, until=Status.COMPLETED)
@@ -79,7 +77,7 @@ def test_a_resumed_sessions_earlier_tokens_are_counted_once(swarm: AmplifierSwar
     assert [a["tokens"] for a in attempts] == [100, 30 + NAMING_TOKENS]
 
 
-def test_a_session_that_ended_in_an_error_was_not_saved_and_is_begun_again(swarm: AmplifierSwarm) -> None:
+def test_a_session_that_ended_in_an_error_was_not_saved_and_is_started_again(swarm: AmplifierSwarm) -> None:
     error = {"error": "Execution failed: ContextLengthError: too long"}
     first, second = swarm.run(error, {}, until=Status.COMPLETED)
     assert first["builder_session_id"] is not None
@@ -87,8 +85,8 @@ def test_a_session_that_ended_in_an_error_was_not_saved_and_is_begun_again(swarm
     assert second["resumed_session_id"] is None
 
 
-def test_a_session_that_the_cli_has_forgotten_is_no_trouble_of_the_cli(swarm: AmplifierSwarm) -> None:
-    # Its folder is there when the worker looks, and gone when the CLI does.
+def test_a_session_that_the_cli_no_longer_has_is_not_trouble_of_the_cli(swarm: AmplifierSwarm) -> None:
+    # Its folder exists when the worker checks, and not when the CLI does.
     forget = f"rm -rf {swarm.home}/.amplifier/projects"
     binary = swarm.folder / "amplifier" / "bin" / "amplifier"
     real = binary.resolve()
@@ -102,7 +100,7 @@ def test_a_session_that_the_cli_has_forgotten_is_no_trouble_of_the_cli(swarm: Am
     assert "resuming your earlier session" not in swarm.prompt(2, 1)
 
 
-def test_an_unreadable_answer_is_asked_for_again_in_the_same_session(swarm: AmplifierSwarm) -> None:
+def test_an_unreadable_answer_is_requested_again_in_the_same_session(swarm: AmplifierSwarm) -> None:
     runs = swarm.folder / "runs"
     steps = {"runs": str(runs), "steps": [PROSE, GIVES_UP, {}]}
     swarm.add(TaskSpec(id="a", name="Build it"))
@@ -112,11 +110,11 @@ def test_an_unreadable_answer_is_asked_for_again_in_the_same_session(swarm: Ampl
     sessions = swarm.db.tasks.sessions(first["id"])
     assert [s["resumes"] for s in sessions] == [None, first["builder_session_id"]]
     assert swarm.prompt(1, 1) == answer_again(Role.BUILDER)
-    # It has been resumed for its answer only: the retry may resume it for the work.
+    # It was resumed only for its answer: the retry may resume it for the work.
     assert second["resumed_session_id"] == first["builder_session_id"]
 
 
-def test_a_validators_unreadable_answer_is_asked_for_again_and_then_in_a_new_session(swarm: AmplifierSwarm) -> None:
+def test_a_validators_unreadable_answer_is_requested_again_and_then_in_a_new_session(swarm: AmplifierSwarm) -> None:
     runs = swarm.folder / "runs"
     steps = {"runs": str(runs), "steps": [{**PROSE, "tokens": 50}, {**PROSE, "tokens": 7}, {"tokens": 50}]}
     swarm.add(TaskSpec(id="a", name="Build it"))
@@ -129,7 +127,7 @@ def test_a_validators_unreadable_answer_is_asked_for_again_and_then_in_a_new_ses
     assert attempt["tokens"] == 100 + 50 + (7 + NAMING_TOKENS) + 50
 
 
-def test_a_killed_session_is_known_by_its_files_where_it_has_a_folder_of_its_own(swarm: AmplifierSwarm) -> None:
+def test_a_killed_session_is_identified_by_its_files_if_it_has_its_own_folder(swarm: AmplifierSwarm) -> None:
     swarm.settings |= {"SWARM_ISOLATION": "worktree"} | _git(swarm.project, swarm.folder)
     first, second = swarm.run(
         {"hang": True, "tokens": 70}, {"write": {"a": "b"}}, until=Status.COMPLETED, SWARM_BUILDER_TIMEOUT_S="5"

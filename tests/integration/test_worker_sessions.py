@@ -1,4 +1,4 @@
-"""What a worker keeps of its sessions, also of those that it ends because nothing came from them: cause and usage."""
+"""What a worker records of its sessions, including those that it ends because they were silent: cause and usage."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def finished(usage: dict[str, int]) -> list[dict[str, Any]]:
     return [*STARTED, said, {"type": "turn.completed", "usage": usage}]
 
 
-def test_a_resumed_session_is_charged_with_what_it_used_itself(swarm: LiveSwarm) -> None:
+def test_a_resumed_session_is_charged_only_with_its_own_usage(swarm: LiveSwarm) -> None:
     agent = swarm.folder / "agent"
     first, second = ("".join(json.dumps(event) + "\n" for event in finished(usage)) for usage in (USED, TWICE))
     agent.write_text(

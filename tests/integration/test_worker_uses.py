@@ -1,4 +1,4 @@
-"""What a worker reports as its use includes its agents, until these have ended."""
+"""The usage that a worker reports includes its agents until they have ended."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
         yield swarm
 
 
-def test_an_agent_counts_among_what_its_worker_uses(swarm: LiveSwarm) -> None:
+def test_an_agent_counts_towards_the_usage_of_its_worker(swarm: LiveSwarm) -> None:
     go_on = swarm.folder / "go-on"
 
     def usage() -> tuple[int, int]:

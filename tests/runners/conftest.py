@@ -1,4 +1,4 @@
-"""`make runners` runs all of this, as root: it installs engines and a cluster where they are missing."""
+"""`make runners` runs all of these tests, as root: it installs engines and a cluster if they are missing."""
 
 from __future__ import annotations
 

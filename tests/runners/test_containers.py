@@ -1,4 +1,4 @@
-"""What only containers of real engines do."""
+"""Behaviour that only containers of real engines have."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_after_conmon_was_killed_nothing_is_left(runner: RunnerHarness, victims:
 
 
 @promised_by("podman", "docker")
-def test_limits_bite(runner: RunnerHarness) -> None:
+def test_limits_are_enforced(runner: RunnerHarness) -> None:
     runner.use(memory="64MiB", pids=40, cpus=0.5)
     swarm = runner.swarm
     eats, forks = "dd if=/dev/zero of=/dev/null bs=200M count=1", "set -e; for i in $(seq 60); do sleep 2 & done; wait"
@@ -39,7 +39,7 @@ def test_limits_bite(runner: RunnerHarness) -> None:
 
 @promised_by("podman")
 def test_an_engine_that_would_ignore_limits_is_refused(runner: RunnerHarness) -> None:
-    """Docker has no way to do without control groups."""
+    """Docker cannot run without control groups."""
     runner.use(memory="64MiB", args=[*LIMITS, "--cgroups=disabled"])
     worker = runner.swarm.worker("worker-1", "--no-validation")
     assert worker.wait(60) == 3

@@ -1,6 +1,6 @@
-"""What only pods do, in a stand-in cluster whose containers are real processes.
+"""Behaviour that only pods have, in a stand-in cluster whose containers are real processes.
 
-No real cluster is involved: what a real one does otherwise than its documentation says would not be noticed here.
+No real cluster is involved: deviations of a real one from its documentation would not be noticed here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def pods(tmp_path: Path) -> Iterator[PodHarness]:
         yield harness
 
 
-def test_values_of_variables_are_in_no_manifest_and_in_files_of_the_user_only(pods: PodHarness) -> None:
+def test_values_of_variables_are_in_no_manifest_and_only_in_the_users_files(pods: PodHarness) -> None:
     swarm = pods.swarm
     swarm.add(TaskSpec(id="a", name="a", run=WAITS, env={"OF_TOKEN": "hush-hush"}))
     swarm.worker("worker-1", "--no-validation")
@@ -70,7 +70,7 @@ def test_a_command_that_used_too_much_fails_and_its_error_says_so(pods: PodHarne
     assert pods.runs() == []
 
 
-def test_an_answer_that_is_lost_starts_no_second_pod(pods: PodHarness) -> None:
+def test_a_lost_response_starts_no_second_pod(pods: PodHarness) -> None:
     swarm, cluster = pods.swarm, pods.cluster
     worker = swarm.worker("worker-1", "--no-validation")
     wait_until(lambda: cluster.journal("removed") or worker.poll() is not None, swarm.logs)  # the trial

@@ -1,4 +1,4 @@
-"""Rootless podman: files are the user's, a killed client leaves nothing, and limits that it ignores are refused."""
+"""Rootless podman: files belong to the user, a killed client leaves nothing, and ignored limits are refused."""
 
 from __future__ import annotations
 

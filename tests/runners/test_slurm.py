@@ -1,4 +1,4 @@
-"""What only jobs of a real Slurm cluster do."""
+"""Behaviour that only jobs of a real Slurm cluster have."""
 
 from __future__ import annotations
 

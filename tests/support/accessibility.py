@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 AXE = Path(__file__).parent / "axe"
 GRAVE = ("serious", "critical")
 OF_COLOURS = ("color-contrast", "link-in-text-block")  # all that a theme changes
-# In the page's own world: a script tag would be refused by its policy.
+# In an isolated world of the page: its content policy would refuse a script tag.
 _RUN = """async (rules) => {
   const only = rules ? {runOnly: {type: "rule", values: rules}} : {};
   const found = await axe.run(document, {resultTypes: ["violations"], preload: false, ...only});
@@ -37,7 +37,7 @@ _STILL_THERE = """(place) => window.controls[place].isConnected"""
 
 
 def axe_source() -> str:
-    """The pinned file, refused when it is another one than its note says."""
+    """The pinned file, refused if its hash differs from the one in its note."""
     source = (AXE / "axe.min.js").read_bytes()
     pinned = re.search(r"`([0-9a-f]{64})`", (AXE / "README.md").read_text())
     assert pinned is not None
@@ -46,7 +46,7 @@ def axe_source() -> str:
 
 
 def grave_faults(page: Page, rules: tuple[str, ...] | None = None) -> list[dict[str, Any]]:
-    """What axe finds on the page that keeps people from using it; by these `rules` only where they are given."""
+    """What axe finds on the page that hinders users; only by these `rules`, if given."""
     if not page.evaluate("() => typeof axe === 'object'"):
         page.evaluate(axe_source())
     return [fault for fault in page.evaluate(_RUN, None if rules is None else list(rules)) if fault["impact"] in GRAVE]
@@ -58,7 +58,7 @@ def wider_than_window(page: Page) -> int:
 
 
 def controls_out_of_reach(page: Page) -> list[str]:
-    """Controls in sight that Tab does not come to."""
+    """Visible controls that Tab does not reach."""
     controls: list[str] = page.evaluate(_CONTROLS)
     reached: set[int] = set()
     for _ in range(len(controls) + 10):
@@ -69,7 +69,7 @@ def controls_out_of_reach(page: Page) -> list[str]:
 
 
 def assert_fits_everybody(page: Page) -> None:
-    """What is open now has no serious fault in either theme, and nothing of it is cut off at the width of a phone."""
+    """The current view has no serious fault in either theme, and nothing of it is cut off at the width of a phone."""
     before = page.viewport_size
     assert before is not None
     for width, theme in ((before["width"], "light"), (PHONE_PX, "dark")):

@@ -1,4 +1,4 @@
-"""What agents have written down themselves, while they continue writing."""
+"""The agents' own records, while they continue writing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from typing import Any
 
 
 def read_ledger(path: Path) -> list[dict[str, Any]]:
-    """The lines so far; one that is just being written is not there yet."""
+    """The lines so far; an unfinished last line is left out."""
     whole = path.read_text().rpartition("\n")[0] if path.exists() else ""
     return [json.loads(line) for line in whole.splitlines()]

@@ -1,4 +1,4 @@
-"""A private harness with the stand-in `amplifier` on PATH and a home that looks as the real CLI leaves it."""
+"""A private harness with the stand-in `amplifier` on PATH and a home in the state in which the real CLI leaves it."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass(slots=True)
 class Watched:
-    """What must not happen while a page is open."""
+    """Events that must not occur while a page is open."""
 
     dialogs: list[str]
     violations: list[str]

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ACTS_PER_SESSION = (3, 8)
-DID: list[str] = []  # for whoever reads a failure
+DID: list[str] = []  # for a reader of a failure
 MARKERS = ("<<<<<<< ", "=======", ">>>>>>> ")
 
 
@@ -84,7 +84,7 @@ class CarelessAgent:
         try:
             what()
         except OSError:
-            pass  # a folder without permission, a file that another commit does not have: part of the life here
+            pass  # a folder without permission, a file that another commit lacks: normal here
 
     def add_lines(self) -> None:
         name = f"own/{self.task}-{self.random.randint(1, 2)}.txt"
@@ -138,7 +138,7 @@ class CarelessAgent:
         git("worktree", "remove", "--force", os.getcwd())
 
     def record(self, folder: Path) -> None:
-        """Write what this session has left."""
+        """Record what this session has left."""
         own: dict[str, list[str]] = {}
         for path in (
             [] if self._emptied else [*Path("own").glob("*"), *Path("shared").glob("*"), *Path("vendor").rglob("*.txt")]
@@ -171,7 +171,7 @@ def lines_of(name: str) -> list[str]:
 
 
 def git(*arguments: str) -> str:
-    """What git prints; a careless agent does not look at how it ended."""
+    """The output of git; a careless agent does not check its exit code."""
     ended = subprocess.run(
         ["git", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )

@@ -1,4 +1,4 @@
-"""One test's queue, and the command line as its user runs it, in this process or as one of its own."""
+"""One test's queue, and the command line as its user runs it, in this process or as a separate one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BUDGETS = Budgets(max_retries=0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """What a command left behind."""
+    """The output and exit code of a command."""
 
     code: int
     out: str
@@ -50,7 +50,7 @@ class CliHarness:
         self._capsys = capsys
 
     def run(self, *words: str) -> Ran:
-        """In this process, with `--db` after the command, as people write it."""
+        """In this process, with `--db` after the command, as users write it."""
         return self.bare(*words, "--db", str(self.db))
 
     def bare(self, *words: str) -> Ran:
@@ -111,7 +111,7 @@ class CliHarness:
 
     @contextmanager
     def reaper(self) -> Iterator[None]:
-        """Someone who answers control rows as the reaper does, under its name."""
+        """Handles control rows like the reaper, under its name."""
         stop = threading.Event()
         ready = threading.Event()
 
@@ -144,7 +144,7 @@ def ended_process() -> ProcessId:
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for something that must come true."""
+    """Wait for a condition that must become true."""
     deadline = time.monotonic() + DEADLINE_S
     while not condition():
         assert time.monotonic() < deadline, f"never came true: {what}"

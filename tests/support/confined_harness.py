@@ -67,7 +67,7 @@ class ConfinedHarness:
     def run(
         self, script: str, *, env: Mapping[str, str] = {}, cwd: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a shell script in the worktree, confined, with the variables that it gets of the whole environment."""
+        """Run a shell script in the worktree, confined, with the variables that it gets from the whole environment."""
         names = {
             "OUT": self.outside,
             "W": self.worktree,

@@ -1,8 +1,9 @@
-"""Programs that leave a daemon behind which hides from every mark, and a judge that sees when two agents overlap.
+"""Programs that leave a daemon behind which hides from every mark, and a judge that detects two overlapping agents.
 
 Run as `python daemons.py FOLDER NAME [closed]`: the daemon leaves its parent twice, starts its own session with an
-empty environment, and with `closed` closes every file that it inherited. It holds FOLDER/judge locked for life and
-writes its pid into FOLDER/NAME, which the program waits for. Whoever cannot have the lock writes FOLDER/overlap.
+empty environment, and with `closed` closes every file that it inherited. It keeps FOLDER/judge locked while it lives
+and writes its pid into FOLDER/NAME, which the program waits for. A process that cannot get the lock writes
+FOLDER/overlap.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A dashboard app over a small queue, asked without a network."""
+"""A dashboard app over a small queue, used without a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A made-up swarm in the middle of its work, for pictures of the dashboard and for trying it manually.
+"""A made-up swarm at work, for screenshots of the dashboard and for trying it manually.
 
 python tests/support/demo_queue.py /some/folder/tasks.db
 """
@@ -153,7 +153,7 @@ class Demo:
             self.db.queue.report_session(session, SessionReport(cost_usd=cost, tokens=tokens))
 
     def keep_change(self, claim: Claim) -> None:
-        """What the attempt changed, as its worker would have stored it."""
+        """The changes of the attempt, as its worker would have stored them."""
         files = (
             FileChange(path="src/storage/page.rs", change=Change.MODIFIED, old_path=None, added=5, deleted=2),
             FileChange(path="tests/merge.rs", change=Change.ADDED, old_path=None, added=4, deleted=0),

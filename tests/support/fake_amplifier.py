@@ -88,7 +88,7 @@ def main(argv):
 
 
 def list_tools(words):
-    """Prepares the bundle as a session does, and asks no model."""
+    """Prepares the bundle like a session, and asks no model."""
     if len(words) != 2 or words[0] not in ("-b", "--bundle"):
         return usage_error(f"No such option: {' '.join(words)}")
     role = os.environ.get("AMPLIFIER_SWARM_ROLE", "builder")
@@ -298,7 +298,7 @@ def names_an_empty_key():
 
 
 def without_a_provider(session, bundle):
-    """No error for the real one: it answers with its own sentence."""
+    """Not an error for the real one: it answers with its own sentence."""
     print("No API key found for OpenAI provider", file=sys.stderr, flush=True)
     show(success("Error: No providers available", session, bundle))
     return 0

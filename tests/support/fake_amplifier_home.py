@@ -1,4 +1,4 @@
-"""What the stand-in for `amplifier` keeps below HOME (bundles, sessions, events), and how it prints."""
+"""What the stand-in for `amplifier` keeps below HOME (bundles, sessions, events), and its output format."""
 
 import json
 import os
@@ -15,7 +15,7 @@ BUNDLES = {
 
 
 def bundle_problem(bundle):
-    """1 after telling what is wrong with a bundle, else 0."""
+    """1 after reporting what is wrong with a bundle, else 0."""
     if bundle.startswith("file://"):
         try:
             with open(bundle[len("file://") :], encoding="utf-8") as file:
@@ -66,7 +66,7 @@ def cached(name, home):
 
 
 def mentions(bundle, step):
-    """What `mentions:resolved` says of a bundle: a missing context file is skipped, a missing mention fails."""
+    """What `mentions:resolved` says about a bundle: a missing context file is skipped, a missing mention fails."""
     resolved, failed = [{"mention": "foundation:context/agents/delegation-instructions.md"}], []
     text = ""
     if bundle.startswith("file://"):
@@ -103,7 +103,7 @@ def sessions_like(start):
 
 
 def messages(session):
-    """What a resumed session knows of before: nothing, silently, where it did not end well."""
+    """What a resumed session remembers: nothing, silently, if it did not end well."""
     try:
         with open(f"{sessions_folder()}/{session}/transcript.jsonl", encoding="utf-8") as file:
             return len(file.readlines())
@@ -112,7 +112,7 @@ def messages(session):
 
 
 def remembered(session):
-    """What the user said in a saved session, newest first; nothing where none was saved."""
+    """The user's messages in a saved session, newest first; nothing if none was saved."""
     if session is None or len(found := sessions_like(session)) != 1:
         return ""
     try:
@@ -134,7 +134,7 @@ def save(session, bundle, prompt, response):
 
 
 def saved_bundle(session):
-    """The bundle of a saved session, by its address; the default one where nothing was saved."""
+    """The bundle of a saved session, by its address; the default one if nothing was saved."""
     try:
         with open(f"{sessions_folder()}/{session}/metadata.json", encoding="utf-8") as file:
             return json.load(file)["bundle"]
@@ -151,7 +151,7 @@ def event(session, name, data, **more):
         with open(f"{folder}/events.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
     except OSError:
-        pass  # as the real hook: a session continues without its log
+        pass  # like the real hook: a session continues without its log
 
 
 def panel(title, text):
@@ -166,7 +166,7 @@ def wrapped(text):
 
 
 def lines_of(text, width):
-    """As the console of the real one: lines break at blanks, and words that are longer than a line anywhere."""
+    """Like the console of the real one: lines break at blanks, and words that are longer than a line anywhere."""
     lines = [""]
     for word in re.findall(r"\s*\S+", text):
         if len(lines[-1] + word) > width and lines[-1]:

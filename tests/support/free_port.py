@@ -11,9 +11,9 @@ _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that is free, and that the system gives to no one who does not ask for it.
+    """A port of 127.0.0.1 that is free, and that the system assigns to no program that does not ask for it.
 
-    One that it chose itself for a moment might be the next connection's of any program.
+    One that the system chose itself for a moment might be given to any program's next connection.
     """
     given_away_from = int(_RANGE.read_text().split()[0]) if _RANGE.exists() else _USUALLY_FROM
     highest = given_away_from if given_away_from > 2 * _LOWEST else _USUALLY_FROM

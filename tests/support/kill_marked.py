@@ -34,7 +34,7 @@ def kill_marked(
     others: Iterable[ProcessId] = (),
     wait: Callable[[float], object] = time.sleep,
 ) -> Verdict:
-    """Kill an attempt's recorded processes with all below them, and everything that bears its mark.
+    """Kill an attempt's recorded processes with all below them, and everything with its mark.
 
     It passes over the machine until two passes in a row, half a second apart, find nothing.
 
@@ -65,5 +65,5 @@ def kill_marked(
             left = tuple(process for process in left if process.is_alive() is not False)
             seen = tuple(dict.fromkeys(process.describe() for process in left)) or tuple(killed)
             return Verdict(gone=False, seen=seen)
-        # Unknown ones may be in the middle of an exec, or short-lived strangers: look again soon.
+        # Unknown ones may be in the middle of an exec, or short-lived and unrelated: scan again soon.
         wait_for_ends(left, _DEATH_WAIT_S)

@@ -1,4 +1,4 @@
-"""Tasks that land, for tests of what becomes of their worktrees, and deaths in the middle of that."""
+"""Tasks that land, for tests of their worktrees, and deaths in the middle of that."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def integration_of(harness: Harness) -> Integration:
 def work(
     harness: Harness, integration: Integration, safe: str, what: Callable[[Path], object] = lambda _: None
 ) -> Path:
-    """A task that writes a file, does something else beside, and lands."""
+    """A task that writes a file, does something else as well, and lands."""
     opened = harness.open(safe, integration.tip())
     (opened.cwd / f"{safe}.txt").write_text(f"{safe}\n")
     what(opened.cwd)
@@ -84,7 +84,7 @@ class Killed(BaseException):
 
 
 def dying(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
-    """Let the process die at its nth change of a file or folder in `spares`: nothing afterwards happens any more."""
+    """Let the process die at its nth change of a file or folder in `spares`: nothing happens afterwards."""
     count = 0
 
     def counting(real: Callable[..., Any]) -> Callable[..., Any]:

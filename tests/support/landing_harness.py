@@ -1,4 +1,4 @@
-"""A live swarm whose project is a git repository: what lands can be asked of git itself."""
+"""A live swarm whose project is a git repository: landed work can be checked with git itself."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from repositories import PERSON
 from swarm_shared.domain.models import TaskSpec
 
 INTEGRATION = "swarm/integration"
-# What an agent does that resolves a conflict so that both sides stay.
+# What an agent does that resolves a conflict so that both sides are kept.
 MERGE = (
     "git merge -q swarm/integration >&2 || { "
     "for f in $(git diff --name-only --diff-filter=U); do sed -i '/^<<<<<<< /d;/^=======$/d;/^>>>>>>> /d' $f; done; "
     "git add -A; git commit -q -m merged >&2; }; "
 )
-# One shot: whoever moves the mark away does it.
+# One shot: the process that moves the mark away does it.
 _KILLER = """#!/bin/sh
 case "$*" in
 *"{pattern}"*)

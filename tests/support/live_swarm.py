@@ -25,7 +25,7 @@ LOOK_S = 0.02
 def wait_until(
     condition: Callable[[], object], describe: Callable[[], object] = lambda: "", s: float = DEADLINE_S
 ) -> None:
-    """Return as soon as the condition holds; fail with the state when it does not in time."""
+    """Return as soon as the condition holds; fail with the state if it does not in time."""
     deadline = time.monotonic() + s
     while not condition():
         if time.monotonic() > deadline:
@@ -70,7 +70,7 @@ class LiveSwarm:
         )
 
     def hand_down(self, worker: subprocess.Popen[bytes], number: signal.Signals) -> None:
-        """Send a signal to what `worker` has started, its keeper, and wait until that has handed it down."""
+        """Send a signal to the process that `worker` has started, its keeper, and wait until it has passed it on."""
         worker.send_signal(number)
         wait_until(lambda: worker.poll() is not None or has_dealt_with(worker.pid, number), self.logs)
 
@@ -124,7 +124,7 @@ class LiveSwarm:
         return read_ledger(self.ledger)
 
     def leftovers(self) -> list[str]:
-        """Command lines of living processes that were born by one of our attempts or hold our sleeper's time."""
+        """Command lines of living processes that one of our attempts started or that have our sleeper's time."""
         attempts = [row[0] for row in self.db.connection.rows("SELECT id FROM attempts")]
         found = []
         for pid in all_pids():
@@ -157,7 +157,7 @@ class LiveSwarm:
 
 
 def has_dealt_with(pid: int, number: signal.Signals) -> bool:
-    """Whether the signal came through and the process, which does nothing else, waits for the next one."""
+    """Whether the signal was delivered and the process, which does nothing else, waits for the next one."""
     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     pending = int(status["SigPnd"], 16) | int(status["ShdPnd"], 16)
     stat = read_stat(pid)

@@ -1,7 +1,7 @@
-"""Something long on a database, done by a process that a test kills in its middle.
+"""A long operation on a database, done by a process that a test kills halfway.
 
 Arguments: what to do, and the database. An `upgrade` leads to a version that does not exist; an `import` brings TASKS
-and prints what came of it; a `staging` or `publishing` import stops itself in the middle of that, for the test to kill.
+and prints the result; a `staging` or `publishing` import stops itself halfway, for the test to kill.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs part of a test as a user whom permissions bind; root is bound by none."""
+"""Runs part of a test as a user to whom permissions apply; they do not apply to root."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOBODY = 65534
 
 
 def as_ordinary_user(work: Callable[[Path], None], uid: int = NOBODY) -> None:
-    """Call `work` with an empty folder in a child that has given up root; what it raises fails the test here.
+    """Call `work` with an empty folder in a child that has given up root; errors that it raises fail the test here.
 
     What `work` imports has to be loaded already: the child may not be allowed to read the interpreter's files.
     """

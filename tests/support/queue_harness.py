@@ -24,7 +24,7 @@ def failed(failure: FailureClass, error: str = "it broke", **more: Any) -> Attem
 
 
 class QueueHarness:
-    """Short words for what the tests of the store do all the time."""
+    """Shortcuts for what the tests of the store do all the time."""
 
     def __init__(self, folder: Path, *, budgets: Budgets | None = None, routing: Routing | None = None) -> None:
         self.path = folder / "tasks.db"
@@ -66,7 +66,7 @@ class QueueHarness:
         self.db.queue.settle(claim, result, self.budgets, answers=tuple(answers))
 
     def run(self, result: AttemptResult = PASSED) -> str:
-        """Claim the next task and settle it so; its id."""
+        """Claim the next task and settle it in this way; returns its id."""
         claim = self.start()
         self.settle(claim, result)
         return claim.task_id

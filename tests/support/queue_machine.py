@@ -25,7 +25,7 @@ RESULTS = [
     AttemptResult(outcome=Outcome.KILLED, error="killed"),
     AttemptResult(outcome=Outcome.CANCELLED, error="cancelled"),
     *(failed(kind) for kind in FailureClass),
-    failed(FailureClass.CRASH),  # again: it has the longest budget
+    failed(FailureClass.CRASH),  # again: it has the longest limit
     failed(FailureClass.QUALITY, **_objection, check_results=[{"passed": True}]),
     failed(FailureClass.QUALITY, **_objection, check_results=[{"passed": False}]),
     failed(FailureClass.QUALITY, **_objection, **_built),
@@ -45,7 +45,7 @@ _rarely = st.integers(0, 7).map(lambda n: n == 7)
 
 @st.composite
 def _specs(draw: st.DrawFn, *, at_least: int = 1) -> list[TaskSpec]:
-    """A task file. Most are without a fault; some name tasks that may not be there, or make a circle."""
+    """A task file. Most are valid; some name tasks that may not exist, or have a cycle."""
     specs = []
     ids = draw(st.lists(st.sampled_from(IDS), unique=True, min_size=at_least, max_size=len(IDS)))
     for task_id in ids:
@@ -68,7 +68,7 @@ def _specs(draw: st.DrawFn, *, at_least: int = 1) -> list[TaskSpec]:
 
 
 class QueueMachine(QueueWalk):
-    """What workers, reapers, people and the clock do."""
+    """The actions of workers, reapers, users and the clock."""
 
     # ───── tasks come and go ─────
 
@@ -92,7 +92,7 @@ class QueueMachine(QueueWalk):
 
     # ───── workers ─────
 
-    # Each rule is as likely as any other; whole attempts are what there should be most of.
+    # Each rule is as likely as any other; there should be mostly whole attempts.
 
     @rule(pick=_any, landing=_rarely)
     def claim(self, pick: int, landing: bool) -> None:
@@ -116,7 +116,7 @@ class QueueMachine(QueueWalk):
         if not free:
             return
         worker = free[pick % len(free)]
-        # As workers do: what has passed is landed before anything new is begun, but that is theirs to choose.
+        # Like workers: passed work is landed before anything new is begun, but the choice is theirs.
         if landing or any(t.status is Status.APPROVED for t in self.model.tasks.values()):
             expected = self.model.next_landing()
             landed = self.db.landings.claim(worker)
@@ -182,13 +182,13 @@ class QueueMachine(QueueWalk):
         if self.hands:
             claim, _ = self.held(pick)
             self.db.queue.note_progress(claim)
-            task = self.task_of(claim)  # noted also without the lease, of an attempt that has not ended
+            task = self.task_of(claim)  # recorded even without the lease, for an attempt that has not ended
             if task and task.open:
                 task.open.progress = self.clock.mono
 
     @rule(pick=_any)
     def a_worker_ends(self, pick: int) -> None:
-        """Its row says so; what it had in hand stays open, and another one comes up in its place."""
+        """Its row says so; its open attempt stays open, and another worker replaces it."""
         n = pick % WORKERS
         gone = self.workers[n]
         self.db.workers.end(gone.run, crashed=True, reason="it died")
@@ -196,7 +196,7 @@ class QueueMachine(QueueWalk):
         assert self.db.queue.claim(gone) is None
         self.workers[n] = self.register(len(self.leases))
         self.leases[self.workers[n].run] = self.clock.mono + LEASE_MS
-        if claim := self.hands.pop(gone.run, None):  # good until someone takes the lease away
+        if claim := self.hands.pop(gone.run, None):  # valid until the lease is taken away
             assert self.db.queue.owns(claim) == (self.owner(claim) is not None)
 
     # ───── the reaper's part, as rows ─────
@@ -227,7 +227,7 @@ class QueueMachine(QueueWalk):
             assert self.db.recovery.fence(row, ENDINGS[0])
             self.stale.append(attempt.claim)
         if unproven:
-            if task.status is not Status.CANCELLED:  # the reaper leaves those as they are
+            if task.status is not Status.CANCELLED:  # the reaper leaves those unchanged
                 self.db.recovery.hold_unproven(row, "it is still there")
                 task.status, task.hold_reason = Status.HELD, HoldReason.NOT_PROVEN_DEAD
             return
@@ -236,7 +236,7 @@ class QueueMachine(QueueWalk):
         out = task.status is Status.CANCELLED
         self.model.settle(task, AttemptResult(outcome=Outcome.CANCELLED) if out else attempt.ending, reported=False)
 
-    # ───── people ─────
+    # ───── users ─────
 
     @rule(
         pick=_any,

@@ -1,6 +1,6 @@
-"""The queue as a page of plain Python: what the store must do, said a second time without a database.
+"""The queue as a page of plain Python: what the store must do, stated a second time without a database.
 
-A test plays the same steps on both and compares. Nothing here is taken from the store but its words.
+A test plays the same steps on both and compares. Nothing is taken from the store but its terms.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from swarm_shared.store.queue.policy import AttemptResult
 MAX_RETRIES, CRASH_BUDGET, CRASH_BACKOFF_MS, LANDING_TRIES = 2, 3, 15_000, 2
 LEASE_MS, SILENCE_MS = 120_000, 30 * 60_000
 
-# What each declaration of files covers; two of them clash when they share a letter.
+# What each declaration of files covers; two of them overlap if they share a letter.
 FILES: dict[tuple[str, ...], frozenset[str]] = {
     (): frozenset(),
     ("a.py",): frozenset("a"),
@@ -56,7 +56,7 @@ class Task:
     status: Status
     hold_reason: HoldReason | None = None
     due: int | None = None
-    due_within: tuple[int, int] | None = None  # drawn by lot: to be looked up
+    due_within: tuple[int, int] | None = None  # random: to be looked up
     failures: int = 0
     crashes: int = 0
     refused: int = 0  # landings
@@ -80,7 +80,7 @@ class Model:
         self.clock = clock
         self.tasks: dict[str, Task] = {}
 
-    # ───── what is seen ─────
+    # ───── what is visible ─────
 
     def shown(self, task: Task) -> Status:
         if task.status is not Status.NOT_STARTED:
@@ -129,7 +129,7 @@ class Model:
     # ───── attempts ─────
 
     def next_task(self) -> Task | None:
-        """Whom the next claim must get."""
+        """The tasks that the next claim may get."""
         for task in self.tasks.values():
             if task.due is not None and task.due <= self.clock.mono:
                 task.due = None
@@ -217,7 +217,7 @@ class Model:
     def _hold(self, task: Task, reason: HoldReason) -> None:
         task.status, task.hold_reason, task.due, task.due_within = Status.HELD, reason, None, None
 
-    # ───── people ─────
+    # ───── users ─────
 
     def retry(self, task: Task, note: str | None, *, chain: bool) -> None:
         if self.shown(task) is Status.BLOCKED:
@@ -293,7 +293,7 @@ class Model:
         task.priority = priority
 
     def reboot(self) -> None:
-        """Times of another boot mean nothing any more: what waited for one is due."""
+        """Times of another boot are meaningless: tasks that waited for one are due."""
         for task in self.tasks.values():
             if task.due is not None:
                 task.due = 0

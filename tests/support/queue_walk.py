@@ -1,6 +1,6 @@
-"""A database and the model of it on one walk: what the steps have in hand, and what is compared after each.
+"""A database and its model on one walk: the open claims of the steps, and the comparison after each.
 
-The steps themselves are `queue_machine`'s.
+The steps themselves are in `queue_machine`.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ BUDGETS = Budgets(max_retries=MAX_RETRIES, crash_budget=CRASH_BUDGET)
 
 
 class QueueWalk(RuleBasedStateMachine):
-    """One database and one model, from an empty queue on."""
+    """One database and one model, starting from an empty queue."""
 
     def __init__(self) -> None:
         super().__init__()
-        # These walks are about rows: where there is a disk in memory they need not wait for another one.
+        # These walks are about rows: if there is a disk in memory they need not wait for another one.
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self._folder = tempfile.TemporaryDirectory(prefix="swarm-model-", dir=memory)
         self.clock = ManualClock()
@@ -46,12 +46,12 @@ class QueueWalk(RuleBasedStateMachine):
         self.db.recovery.note_boot()
         self.model = Model(self.clock)
         self.workers = [self.register(n) for n in range(WORKERS)]
-        self.hands: dict[int, Claim] = {}  # by run: what each worker believes that it has
+        self.hands: dict[int, Claim] = {}  # by run: the claim that each worker considers its own
         self.leases = {worker.run: self.clock.mono + LEASE_MS for worker in self.workers}
         self.over: set[int] = set()  # runs whose row has ended
         self.stale: list[Claim] = []
         self.tokens: dict[int, int] = {}
-        # No one is ever killed here: it only says what it would take away.
+        # No process is ever killed here: it only reports what it would reclaim.
         limits = Limits(orphan_timeout_ms=SILENCE_MS, overdue_ms=0)
         self.judge = Reaping(
             self.db.recovery,
@@ -68,7 +68,7 @@ class QueueWalk(RuleBasedStateMachine):
         self._folder.cleanup()
         assert damage == [("ok",)]
 
-    # ───── what must always hold ─────
+    # ───── invariants ─────
 
     @invariant()
     def the_rows_are_as_the_model_says(self) -> None:
@@ -122,7 +122,7 @@ class QueueWalk(RuleBasedStateMachine):
         expected = {task.spec.id for task in self.model.open() if task.open and self.is_orphan(task.open)}
         assert {orphan.task_id for orphan in self.judge.orphans()} == expected
 
-    # ───── small words ─────
+    # ───── shortcuts ─────
 
     def register(self, n: int) -> Claimant:
         me = ProcessId.mine()
@@ -140,7 +140,7 @@ class QueueWalk(RuleBasedStateMachine):
         self.hands[worker.run] = claim
 
     def held(self, pick: int, *, landing: bool = False) -> tuple[Claim, Task | None]:
-        """A claim that a worker believes to have, and its task if it has it."""
+        """A claim that a worker considers its own, and its task if it has it."""
         claims = [claim for claim in self.hands.values() if claim.landing or not landing]
         claim = claims[pick % len(claims)]
         return claim, self.owner(claim)
@@ -180,10 +180,10 @@ class QueueWalk(RuleBasedStateMachine):
         with self.db.connection.transaction():
             done = self.db.steering.apply(verb, task.spec.id, argument, actor="test")
         if isinstance(done, MustStop):
-            raise StateError(done.why)  # to the model it is refused: no agent is stopped on this walk
+            raise StateError(done.why)  # the model refuses it: no agent is stopped on this walk
 
     def both(self, real: Callable[[], object], model: Callable[[], None]) -> bool:
-        """Do it on both, or find it refused by both with nothing changed."""
+        """Do it on both, or check that both refuse it and change nothing."""
         try:
             model()
         except Refused:

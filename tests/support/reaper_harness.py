@@ -1,4 +1,4 @@
-"""A database, stubborn workers with real process trees, and reapers as processes of their own, for one test."""
+"""A database, stubborn workers with real process trees, and reapers in separate processes, for one test."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class StubbornWorker:
 
 
 class ReaperHarness:
-    """Short words for the tests of the reaper."""
+    """Shortcuts for the tests of the reaper."""
 
     def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         self.folder = folder
@@ -112,7 +112,7 @@ class ReaperHarness:
         return self.db.tasks.attempts(self.db.tasks.get(task_id)["seq"])
 
     def wait(self, condition: Any, what: str, deadline_s: float = trees.DEADLINE_S) -> float:
-        """Wait until it holds; the seconds that took."""
+        """Wait until it holds; returns the seconds that took."""
         began = time.monotonic()
         try:
             trees.wait_until(condition, what, deadline_s)

@@ -18,7 +18,7 @@ from swarm_shared.store.queue.policy import Budgets
 LEASE_S = 120
 ORPHAN_TIMEOUT_S = 1800
 OVERDUE_S = 30
-STEP_S = 2  # the reaper looks every second; more than three seconds between two looks are a break
+STEP_S = 2  # the reaper polls every second; more than three seconds between two polls count as a standstill
 
 
 class ReapingHarness(QueueHarness):
@@ -46,7 +46,7 @@ class ReapingHarness(QueueHarness):
         )
 
     def spawn(self, *descriptors: int, **env: str) -> ProcessId:
-        # In its own session, as what a keeper starts; in the middle of its exec it shows no environment yet.
+        # In its own session, like a keeper's child; in the middle of its exec it shows no environment yet.
         command = ["/bin/sleep", "1000"]
         process = subprocess.Popen(command, env={"A": "B", **env}, start_new_session=True, pass_fds=descriptors)
         self.started.append(process)
@@ -79,7 +79,7 @@ class ReapingHarness(QueueHarness):
         assert self.db.workers.heartbeat(claim.run, began_mono_ms=self.clock.mono, lease_s=LEASE_S)
 
     def watch(self, seconds: float) -> int:
-        """Let the reaper look every few seconds for so long; how many attempts it closed."""
+        """Let the reaper poll every few seconds for so long; returns how many attempts it closed."""
         closed = 0
         for _ in range(round(seconds / STEP_S)):
             self.clock.pass_s(STEP_S)
@@ -87,7 +87,7 @@ class ReapingHarness(QueueHarness):
         return closed
 
     def reap(self, reaping: Reaping | None = None) -> None:
-        """Rounds until nothing is open; the gap between two passes over all processes goes manually."""
+        """Rounds until nothing is open; the gap between two scans of all processes passes manually."""
 
         def closed() -> bool:
             self.clock.pass_s(0.5)

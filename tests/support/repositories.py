@@ -1,4 +1,6 @@
-"""Git repositories of all kinds in temporary folders, for tests of the git layer; no one's real settings reach them."""
+"""Git repositories of all kinds in temporary folders, for tests of the git layer; the user's real settings are
+ignored.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ def many_names(folder: str) -> list[str]:
 
 
 def all_dead(_lock: Path) -> bool:
-    """The proof, in tests where no one else lives."""
+    """The proof, in tests without other processes."""
     return True
 
 

@@ -1,6 +1,6 @@
 """What every runner promises about the commands that it runs. `promised_by` names the runners.
 
-`tests/runners` checks all of it; other modules import those tests that they repeat for a single runner.
+`tests/runners` checks all of it; other modules import the tests that they repeat for a single runner.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def test_the_same_task_file_gives_the_same_result_in_every_runner(runner: Runner
 
 
 @promised_by("podman", "docker", "kubernetes")
-def test_a_session_sees_its_worktree_and_its_files_are_the_users(runner: RunnerHarness) -> None:
+def test_a_session_sees_its_worktree_and_its_files_belong_to_the_user(runner: RunnerHarness) -> None:
     swarm, hidden = runner.swarm, " ".join(map(str, runner.hidden()))
     looks = (
         f"for path in {hidden}; do ! cat $path || exit 9; done; ! ls -A ~ | grep . && ! touch /etc/x && id -u > made"
@@ -85,7 +85,7 @@ def test_work_in_a_worktree_lands(runner: RunnerHarness) -> None:
 
 
 @promised_by(*CONFINING)
-def test_all_of_the_repository_but_the_worktree_and_objects_is_read_only(runner: RunnerHarness) -> None:
+def test_the_repository_is_read_only_except_for_the_worktree_and_objects(runner: RunnerHarness) -> None:
     swarm = runner.swarm
     with_repository(swarm)
     tries = f"! echo x >> .git && ! touch {swarm.project}/x && ! echo x >> {swarm.project}/.git/config"
@@ -121,8 +121,8 @@ def test_variables_reach_the_command_and_no_command_line(runner: RunnerHarness) 
 
 
 @promised_by(*FOLLOWED)
-def test_every_exit_code_of_the_command_is_its_own(runner: RunnerHarness) -> None:
-    """Also those that engines and clusters use for failures of their own."""
+def test_every_exit_code_of_the_command_is_passed_through(runner: RunnerHarness) -> None:
+    """Including those that engines and clusters use for their own failures."""
     codes = (7, 70, 124, 125, 126, 127, 137)
     swarm = runner.swarm
     swarm.settings["SWARM_STOP_ON_SAME_PROBLEM"] = "false"
@@ -218,7 +218,7 @@ def test_waiting_for_a_turn_counts_towards_no_limit(runner: RunnerHarness) -> No
 
 
 @promised_by(*AGENTS_ELSEWHERE)
-def test_a_cluster_that_does_not_answer_is_waited_for_and_no_output_is_lost(runner: RunnerHarness) -> None:
+def test_a_cluster_that_does_not_respond_is_waited_for_and_no_output_is_lost(runner: RunnerHarness) -> None:
     swarm = runner.swarm
     run = "touch begun; seq 2000; until [ -e go ]; do sleep 0.05; done; echo end"
     swarm.add(TaskSpec(id="a", name="a", run=run))

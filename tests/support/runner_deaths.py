@@ -1,4 +1,4 @@
-"""What every runner promises about what is left when things die. `promised_by` names the runners."""
+"""What every runner promises about the remains when things die. `promised_by` names the runners."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from runner_harness import ESCAPE, Kill, Matrix, RunnerHarness, is_free, kill, k
 
 from swarm_shared.domain.models import HoldReason, Status, TaskSpec
 
-# Overlapping attempts of one task would meet at its lock. A command that is ended by a signal is no overlap.
+# Overlapping attempts of one task would meet at its lock. A command that is ended by a signal is not an overlap.
 LEDGER = """flock -n -E 99 $AMPLIFIER_SWARM_TASK_ID.lock sh -c 'echo start >> ledger; sleep 1'
 code=$?
 [ $code != 99 ] || echo overlap >> ledger
 exit $code"""
 LONG_S = 300.0
-OF_THE_ENGINE = 0.3  # how much of what happens; the rest is kills of our own processes
+OF_THE_ENGINE = 0.3  # the share of each event; the others are kills of our own processes
 VICTIMS = [("client",), ("worker",), ("keeper",), ("worker", "keeper"), ("worker", "keeper", "client")]
 
 
 @promised_by(*CONTAINED)
-def test_a_session_that_ends_takes_its_escapee_along(runner: RunnerHarness) -> None:
+def test_the_escapee_of_a_session_ends_with_it(runner: RunnerHarness) -> None:
     swarm = runner.swarm
     swarm.add(TaskSpec(id="b", name="b", run=ESCAPE + "while flock -n held true; do :; done"))
     swarm.worker("worker-1", "--no-validation")
@@ -38,7 +38,7 @@ def test_a_session_that_ends_takes_its_escapee_along(runner: RunnerHarness) -> N
 
 @pytest.mark.parametrize("victims", VICTIMS, ids="+".join)
 @promised_by(*CONTAINED)
-def test_after_a_kill_nothing_is_left_and_the_task_is_done_again(
+def test_after_a_kill_nothing_is_left_and_the_task_is_run_again(
     runner: RunnerHarness, victims: tuple[str, ...]
 ) -> None:
     assert_done_again_after_killing(runner, victims)
@@ -101,7 +101,7 @@ def test_a_run_on_a_lost_node_is_unknown_until_the_node_is_back(runner: RunnerHa
 
 
 class Killer:
-    """Ends what runs, and starts again what is needed."""
+    """Kills what runs, and starts again what is needed."""
 
     def __init__(self, runner: RunnerHarness, matrix: Matrix) -> None:
         self._runner, self._swarm, self._sessions = runner, runner.swarm, matrix.sessions
@@ -128,7 +128,7 @@ class Killer:
         self._workers += [self._worker() for _ in range(self._sessions - len(self._workers))]
 
     def strike(self) -> None:
-        time.sleep(self._rng.uniform(0.3, 1.5))  # when it strikes is the point of the test
+        time.sleep(self._rng.uniform(0.3, 1.5))  # the moment of the kill is the point of the test
         kills = self._faults if self._faults and self._rng.random() < OF_THE_ENGINE else self._own
         victim = self._rng.choice([*kills])
         self.done[victim] += kills[victim](self._rng)

@@ -13,11 +13,11 @@ from pod_harness import pod_engine
 from runner_harness import At, BwrapHarness, LocalHarness, RunnerHarness, swarm_of
 from slurm_harness import slurm_engine
 
-# Whose runs are outside of our process tree, and followed by asking.
+# Runners whose runs are outside our process tree, and followed by asking.
 FOLLOWED = ("podman", "docker", "kubernetes", "slurm")
 AGENTS_ELSEWHERE = ("kubernetes", "slurm")
 CONFINING = ("bwrap", "podman", "docker", "kubernetes")
-# Whose runs end with everything that they have started.
+# Runners whose runs end together with everything that they have started.
 CONTAINED = ("bwrap", *FOLLOWED)
 EVERY = ("local", *CONTAINED)
 
@@ -44,7 +44,7 @@ def promised_by(*names: str) -> pytest.MarkDecorator:
 
 @pytest.fixture(scope="session")
 def engine(request: pytest.FixtureRequest) -> Iterator[At]:
-    """What runs of the runner that is tested need: a daemon, a cluster."""
+    """What runs of the tested runner need: a daemon, a cluster."""
     with ENGINES[request.param]() as at:
         yield at
 

@@ -1,4 +1,4 @@
-"""What the tests of runners need to know of a runner: how a swarm uses it, and how to make it fail."""
+"""What the tests of runners need to know about a runner: how a swarm uses it, and how to make it fail."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RunnerHarness:
 
     name = "local"
     matrix = Matrix(tasks=20, sessions=2, kill_s=40.0)
-    # What the engine says while it starts nothing.
+    # What the engine reports while it starts nothing.
     breakdown = ""
 
     def __init__(self, swarm: LiveSwarm) -> None:
@@ -95,15 +95,15 @@ class RunnerHarness:
         return found
 
     def supervisors(self) -> list[int]:
-        """The processes of the engine that follow one run each, if it has such."""
+        """The processes of the engine that follow one run each, if it has such processes."""
         return []
 
     def faults(self) -> Mapping[str, Kill]:
-        """What else can happen, each of which returns how often it did."""
+        """Other possible faults, each of which returns how often it occurred."""
         return {}
 
     def mend(self) -> None:
-        """Undo what faults have left."""
+        """Undo the effects of faults."""
 
     def link_program(self) -> Path:
         """Let the swarm find the runner's program by a link of its own; the link."""
@@ -125,11 +125,11 @@ class RunnerHarness:
         raise NotImplementedError
 
     def silence(self) -> AbstractContextManager[None]:
-        """Let nothing answer meanwhile; what runs, runs on."""
+        """Let nothing respond meanwhile; running runs continue."""
         raise NotImplementedError
 
     def lose_node(self) -> AbstractContextManager[str]:
-        """Lose the node of the only run, which runs on there; its name."""
+        """Lose the node of the only run, which continues there; returns its name."""
         raise NotImplementedError
 
     def end_as_another_user(self) -> None:
@@ -206,7 +206,7 @@ def command_lines() -> bytes:
 
 
 def _read(path: str) -> bytes:
-    """What a file of a process says; nothing if it has ended or hides it."""
+    """The contents of a file of a process; nothing if it has ended or hides it."""
     try:
         return Path(path).read_bytes()
     except OSError:

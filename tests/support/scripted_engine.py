@@ -1,4 +1,4 @@
-"""A container engine that is a shell script: it answers as podman or docker do, and as its files say."""
+"""A container engine that is a shell script: it responds as podman or docker do, as configured in its files."""
 
 from __future__ import annotations
 

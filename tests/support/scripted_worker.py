@@ -1,4 +1,4 @@
-"""A worker whose processes are scripted and whose time is passed manually: whole attempts in milliseconds.
+"""A worker whose processes are scripted and whose time is moved by the test: whole attempts in milliseconds.
 
 The database, the prompts, the pipes and the reading of answers are real. No process is started and nothing sleeps:
 waiting moves the clock to the moment when the scripted process does something, or when the wait is over.
@@ -104,7 +104,7 @@ class ScriptedTree:
         self._todo: list[tuple[float, Callable[[], object]]] = []
 
     def start(self, launch: Launch, stdin: int, stdout: int, stderr: int) -> int:
-        assert self._now is None, "something of the last session is still there"
+        assert self._now is None, "processes of the last session are still there"
         self.started.append(launch)
         play = self.plays.pop(0) if self.plays else Play()
         if play.cannot_start is not None:
@@ -211,7 +211,7 @@ class ScriptedWatch:
 
     def wait(self, timeout_s: float) -> None:
         self.waits += 1
-        assert self.waits < 100_000, "it waits for ever"
+        assert self.waits < 100_000, "it would wait forever"
         for callback in list(self._callbacks.values()):
             callback()
         until = self._time() + max(0.0, timeout_s)
@@ -241,7 +241,7 @@ class NoRoll:
 
 @dataclass
 class ScriptedWorker:
-    """One worker on its own database. `harness` adds and looks at tasks; `play` says what processes do.
+    """One worker on its own database. `harness` adds and inspects tasks; `play` says what processes do.
 
     With a `sandbox` it works in worktrees of that repository and lands; git is real then.
     """

@@ -1,6 +1,6 @@
-"""Made-up secrets as programs print them, and what only looks like one.
+"""Made-up secrets as programs print them, and text that only looks like one.
 
-Each secret is put together from parts, so that scanners of repositories do not take this file for a leak.
+Each secret is assembled from parts, so that scanners of repositories do not report this file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ENVIRON = {
     "PATH": "/usr/local/bin:/usr/bin",
     "PWD": "/home/you/project-with-a-long-name",
     "SSH_AUTH_SOCK": "/tmp/ssh-XXXXXX/agent.4242",
-    "GIT_AUTHOR_NAME": "Somebody Longname",
+    "GIT_AUTHOR_NAME": "Someone Longname",
     "TOKEN_LIMIT": "1000000",
 }
 

@@ -55,7 +55,7 @@ PartitionName=p Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP OverSubscribe=
 """
 
 
-# What starts the daemons, and gets what they detach from: as a service manager, and no parent of any worker. The
+# Starts the daemons, and becomes their parent: like a service manager, and no parent of any worker. The
 # daemons write over their environment, so a reaper knows only by their parents that no attempt has started them.
 _MANAGER = """
 import ctypes, os, signal, subprocess, sys
@@ -123,7 +123,7 @@ class Cluster:
         return "DRAIN" not in state and is_up(state)
 
     def pid(self, daemon: str) -> int | None:
-        """The daemon's process, if it lives."""
+        """The daemon's process, if it is alive."""
         name = "slurmctld" if daemon == "slurmctld" else f"slurmd-{daemon}"
         try:
             pid = int((self.folder / f"{name}.pid").read_text())
@@ -158,7 +158,7 @@ class Cluster:
             self._munged.wait(10)
 
     def _begin_munge(self) -> None:
-        """A munged of our own, with a key of its own."""
+        """A separate munged, with its own key."""
         folder = self.folder / "munge"
         folder.mkdir(mode=0o755)
         key = folder / "key"

@@ -101,7 +101,7 @@ class SlurmHarness(RunnerHarness):
 
     @contextmanager
     def lose_node(self) -> Iterator[str]:
-        """Slurm takes the job for over while its processes live."""
+        """Slurm considers the job over while its processes are alive."""
         node = self.node()
         self.cluster.kill(node)
         try:
@@ -125,7 +125,7 @@ def slurm_engine() -> Iterator[At]:
 
 @contextmanager
 def slurm_at(cluster: Cluster, folder: Path) -> Iterator[SlurmHarness]:
-    """A swarm on a cluster that works; both are left so, whatever the test did."""
+    """A working swarm on a cluster; both are left working, whatever the test did."""
     cluster.revive()
     try:
         with swarm_of(partial(SlurmHarness, cluster=cluster), folder) as harness:

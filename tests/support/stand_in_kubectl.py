@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 NAMESPACE, OTHER_UID = "agents", "another-uid"
 UID = "0b7fd2b1-8f4b-4d6f-a0d5-3e5a1f0c9a77"
-# What the strict decoding of the API server would refuse is a mistake of ours.
+# Anything that the API server's strict decoding would refuse is a bug of ours.
 _KNOWN = {
     "spec": {
         *("restartPolicy", "automountServiceAccountToken", "enableServiceLinks", "terminationGracePeriodSeconds"),
@@ -48,7 +48,7 @@ class Store:
         return (self.folder / "faults" / fault).exists()
 
     def take(self, fault: str) -> bool:
-        """Whether there is such a fault; it happens once."""
+        """Whether there is a fault of that name; it occurs once."""
         try:
             (self.folder / "faults" / fault).unlink()
         except FileNotFoundError:

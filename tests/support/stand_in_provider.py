@@ -1,6 +1,6 @@
-"""A provider with several accounts, and an agent CLI that talks to it: both files, so that a test decides what happens.
+"""A provider with several accounts, and an agent CLI that talks to it: both are files, which a test can change.
 
-The agent speaks as Claude Code does. Which account it uses is in its environment, as with real ones.
+The agent speaks like Claude Code. Which account it uses is in its environment, as with real ones.
 """
 
 from __future__ import annotations

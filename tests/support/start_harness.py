@@ -1,7 +1,7 @@
 """Runs `start` as its user does: its own folder, real services, tiny `command` tasks, and a count of what is left.
 
-Every process that a harness starts, however deep, bears the harness's token in its environment, so that what survives a
-run can be counted without asking the product.
+Every process that a harness starts, however deep, has the harness's token in its environment, so that processes that
+survive a run can be counted without asking the product.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Harness:
         return self._file("err", len(self.started) - 1).read_text()
 
     def everything(self) -> str:
-        """Everything there is to see, for a failure."""
+        """All available output, for a failure."""
         logs = sorted((self.folder / "tasks.db.swarm" / "var" / "log").glob("*"))
         parts = [f"--- {path.name}\n{path.read_text()[-3000:]}" for path in logs]
         return "\n".join(["--- out", self.output, "--- err", self.notices, *parts, f"alive: {self.alive()}"])
@@ -127,7 +127,7 @@ class Harness:
         self.wait_for("the end of all processes", lambda: not self.alive() or None, deadline_s)
 
     def alive(self) -> dict[int, str]:
-        """What lives and bears the token: pid and command line."""
+        """Living processes with the token: pid and command line."""
         found = {}
         needle = f"{TOKEN}={self.token}".encode()
         for entry in Path("/proc").iterdir():
@@ -146,7 +146,7 @@ class Harness:
         return [pid for pid, line in self.alive().items() if text in line]
 
     def pid_of(self, text: str) -> int:
-        """The one process like that; for a moment, what it is just about to start looks like itself."""
+        """The one process like that; for a moment, a process that it is about to start looks the same."""
         found: list[int] = []
 
         def is_alone() -> bool:
@@ -157,12 +157,12 @@ class Harness:
         return found[0]
 
     def freeze(self, *texts: str) -> None:
-        """Stop all processes whose command line holds one of the texts, none of them in the middle of a write."""
+        """Stop all processes whose command line contains one of the texts, none of them in the middle of a write."""
         with TaskDatabase(self.db) as database, database.connection.transaction():
             pids = [pid for text in texts for pid in self.pids_of(text)]
             for pid in pids:
                 os.kill(pid, signal.SIGSTOP)
-            self.wait_for("all to stand still", lambda: all((s := read_stat(p)) and s.state == "T" for p in pids))
+            self.wait_for("all to be stopped", lambda: all((s := read_stat(p)) and s.state == "T" for p in pids))
 
     def install(self, **stand_ins: str) -> None:
         """Run with its own interpreter, beside which lie these programs (shell text) and the real others."""

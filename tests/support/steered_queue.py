@@ -25,7 +25,7 @@ FLAGS = {Verb.PAUSE: PAUSED, Verb.DRAIN: DRAINED, Verb.EMERGENCY_STOP: EMERGENCY
 
 
 class SteeredQueue(QueueHarness):
-    """Real clocks, because the dashboard is another process. It registers as the reaper, which it stands in for."""
+    """Real clocks, because the dashboard is another process. It registers as the reaper, whose place it takes."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -33,7 +33,7 @@ class SteeredQueue(QueueHarness):
         self.db = TaskDatabase(self.path)
         self.claims: dict[str, Claim] = {}
         answers = {"supervised": True, "supervisord_answers": True}
-        # A sign of life from later on, so that no test takes too long for it.
+        # A heartbeat from the future, so that no test takes too long for it.
         alive = {SEEN_MONO: self.db.clock.mono_ms() + AN_HOUR_MS}
         self.db.swarm.register_service("reaper", ProcessId.mine(), answers | alive)
 
@@ -43,11 +43,11 @@ class SteeredQueue(QueueHarness):
         return claim
 
     def asked(self) -> ControlRow:
-        """The row that the page writes, as soon as it is there."""
+        """The row that the page writes, as soon as it exists."""
         return wait_for(self.db.control.pending)[0]
 
     def carry_out(self) -> ControlRow:
-        """Do what the page asks for, and answer; the row."""
+        """Carry out the page's request and store the outcome; returns the row."""
         row = self.asked()
         if row.verb is Verb.BULK:
             return self._carry_out_many(row)

@@ -1,4 +1,4 @@
-"""Promises about seconds, asked of a machine that may have more to do than this one test."""
+"""Promises about seconds, measured on a machine that may be busy with more than this one test."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import os
 import time
 from pathlib import Path
 
-MOST = 50.0  # nothing is drawn out by more
+MOST = 50.0  # nothing is delayed by more
 _PRESSURE = (Path("/proc/pressure/cpu"), Path("/proc/pressure/io"))
 
 
 class Stopwatch:
-    """Runs from when it is made."""
+    """Runs from its creation."""
 
     def __init__(self) -> None:
         self._began, self._stalled = time.monotonic(), _stalled_s()
 
     def own_s(self) -> float:
-        """Seconds so far, without those that went by because others had the processors or the disk.
+        """Seconds so far, without those lost because other programs had the processors or the disk.
 
-        A wait that a program makes of its own accord counts in full where nothing else runs.
+        A deliberate wait of a program counts in full if nothing else runs.
         """
         spent, stalled = time.monotonic() - self._began, _stalled_s()
         if stalled is None or self._stalled is None:
@@ -27,15 +27,15 @@ class Stopwatch:
         return spent - (stalled - self._stalled)
 
     def stretch(self) -> float:
-        """By how much anything that took its time since then was drawn out by others."""
+        """By how much anything that took its time since then was delayed by other programs."""
         spent = time.monotonic() - self._began
         return spent / max(self.own_s(), spent / MOST)
 
 
 def _stalled_s() -> float | None:
-    """For how long something on this machine could not continue for want of a processor or the disk, since it booted.
+    """For how long something on this machine could not continue for lack of a processor or the disk, since it booted.
 
-    Source: the kernel's "PSI - Pressure Stall Information". None where it does not tell.
+    Source: the kernel's "PSI - Pressure Stall Information". None if it is not reported.
     """
     try:
         some = [path.read_text().splitlines()[0] for path in _PRESSURE]

@@ -1,4 +1,4 @@
-"""A worker that claims one task, runs a given process tree for it through a real keeper, and obeys no one.
+"""A worker that claims one task, runs a given process tree for it through a real keeper, and obeys no request.
 
 Arguments: database, worker id, lease in seconds. The command of its agent is a JSON list in the variable AGENT, so that
 the worker itself does not bear the tree's number. What is started becomes the keeper; its child prints one JSON line

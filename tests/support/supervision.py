@@ -112,13 +112,13 @@ class Swarm:
     def note(self, kind: str, name: str, text: str = "") -> None:
         new = self.home / f"{kind}-{name}.new"
         new.write_text(text)
-        new.rename(self.home / f"{kind}-{name}")  # whoever looks meanwhile sees nothing or all of it
+        new.rename(self.home / f"{kind}-{name}")  # a reader meanwhile sees nothing or all of it
 
     def noted(self, kind: str, name: str) -> bool:
         return (self.home / f"{kind}-{name}").exists()
 
     def ready_pid(self, name: str) -> int | None:
-        """The pid under which the stand-in says that it is ready; None while it does not."""
+        """The pid under which the stand-in reports that it is ready; None before that."""
         try:
             return int((self.home / f"ready-{name}").read_text())
         except FileNotFoundError:
@@ -154,7 +154,7 @@ class Swarm:
 def wait_for(
     what: str, condition: Callable[[], T | None], *, deadline_s: float = DEADLINE_S, show: Callable[[], str]
 ) -> T:
-    """What the condition gives once that is true; past the deadline, a failure with what there is to see."""
+    """The value of the condition once it is true; past the deadline, a failure with the available output."""
     end = time.monotonic() + deadline_s
     while not (value := condition()):
         if time.monotonic() > end:
@@ -258,10 +258,10 @@ def start(
 
 
 def kill_tree(process: subprocess.Popen[bytes] | psutil.Process) -> None:
-    """Kill a process that we started and all below it, supervisord before what it would start again."""
+    """Kill a process that we started and all below it, supervisord before the processes that it would restart."""
     try:
         tree = [psutil.Process(process.pid)]
-        # Stopped first: what it starts between our look and its death would live on as no one's.
+        # Stopped first: what it starts between our scan and its death would survive without an owner.
         tree[0].suspend()
         wait_for("it to be stopped", lambda: tree[0].status() in STILL, show=lambda: str(tree[0]))
         tree += tree[0].children(recursive=True)
@@ -271,12 +271,12 @@ def kill_tree(process: subprocess.Popen[bytes] | psutil.Process) -> None:
         try:
             each.kill()
         except psutil.NoSuchProcess:
-            pass  # it went by itself
+            pass  # it ended by itself
     process.wait(DEADLINE_S)
 
 
 def is_running(pid: int) -> bool:
-    """True while the process lives; one that only waits to be reaped does not."""
+    """True while the process is alive; one that only waits to be reaped is not."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -1,6 +1,6 @@
 """A process tree for a test: a separate process starts commands through it and reports what happens.
 
-Of its own because a tree takes the statuses of all children of its process, and ends them.
+It is separate because a tree takes the statuses of all children of its process, and ends them.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Harness:
                     self.seen.append(data)
 
     def leave_behind(self, *argv: str) -> None:
-        """Start a process beside the tree, as our own git does with a filter that does not end."""
+        """Start a process next to the tree, as our own git does with a filter that does not end."""
         self._line.send(("leave", argv))
 
     def end(self, grace_s: float) -> None:
@@ -84,7 +84,7 @@ class Harness:
         return self._line.recv()
 
     def output(self) -> str:
-        """What the started processes have written so far."""
+        """The output of the started processes so far."""
         return self._out.read_text()
 
     def close(self) -> None:

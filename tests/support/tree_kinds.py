@@ -1,4 +1,4 @@
-"""Every nasty process tree, each with its number of processes once it is complete."""
+"""Every hard-to-kill process tree, each with its number of processes once it is complete."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A worker reduced to its keeper and its tree, to be killed by tests: starts a command and prints what happens.
 
-Arguments: a file that the keeper writes to when the worker died and all is gone, then the command.
+Arguments: a file that the keeper writes to when the worker died and everything has ended, then the command.
 Prints one JSON object a line: {"keeper": pid, "worker": pid}, {"pid": the command's}, {"heard": number} for each
-signal that the keeper hands down, {"exited": code}, and {"inherited": []} after it has ended what runs when the keeper
+signal that the keeper passes on, {"exited": code}, and {"inherited": []} after it has ended what runs when the keeper
 is lost.
 The word "leave" on standard input makes it exit with code 7, whatever runs.
 """

@@ -1,6 +1,6 @@
 """Process trees that are hard to kill, and ways to count what is left of them without asking the product.
 
-Every process of a tree bears a number in its command line that no other tree has; it also is the number of
+Every process of a tree has a number in its command line that no other tree has; it also is the number of
 seconds that its sleepers would sleep.
 """
 
@@ -19,12 +19,12 @@ _POLL_S = 0.01
 
 
 def fresh_token() -> str:
-    """A number for one tree: as good as unique, and a time to sleep of more than a day."""
+    """A number for one tree: practically unique, and a sleeping time of more than a day."""
     return str(10**5 + random.SystemRandom().randrange(10**9))
 
 
 def wait_until(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:
-    """Return when the condition holds; fail with the text and what the condition last gave if it never is."""
+    """Return when the condition holds; fail with the text and the last value of the condition if it never does."""
     end = time.monotonic() + deadline_s
     while not (value := condition()):
         assert time.monotonic() < end, f"not within {deadline_s} s: {what} (last: {value!r})"
@@ -32,14 +32,14 @@ def wait_until(condition: Callable[[], object], what: str, deadline_s: float = D
 
 
 def alive(token: str) -> list[int]:
-    """The pids of living processes whose command line bears the token."""
+    """The pids of living processes with the token in their command line."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             arguments = (folder / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        # A process that has ended shows no command line. The test's own helper may bear several tokens.
+        # An ended process shows no command line. The test's own helper may have several tokens.
         if token.encode() in arguments and b"tree_worker.py" not in b"".join(arguments):
             found.append(int(folder.name))
     return found
@@ -73,7 +73,7 @@ def plain(token: str) -> list[str]:
 
 
 def scattered(token: str) -> list[str]:
-    """Sleepers in sessions of their own, without environment, and orphaned at once. 4 processes."""
+    """Sleepers in separate sessions, without environment, and orphaned at once. 4 processes."""
     return _shell(
         '(setsid sleep "$1" &); (env -i setsid sleep "$1" &); env -i sleep "$1" & wait',
         token,
@@ -86,7 +86,7 @@ def left_behind(token: str) -> list[str]:
 
 
 def deaf(token: str) -> list[str]:
-    """Everything ignores what can be ignored. 3 processes."""
+    """Everything ignores every signal that can be ignored. 3 processes."""
     return _shell('trap "" TERM INT HUP QUIT USR1; sleep "$1" & setsid sleep "$1" & wait; wait', token)
 
 
@@ -96,7 +96,7 @@ def stopped(token: str) -> list[str]:
 
 
 def reborn(token: str) -> list[str]:
-    """On TERM it forks a deaf copy into its own session and leaves. 1 process."""
+    """On TERM it forks a copy that ignores signals into its own session and exits. 1 process."""
     return _python(
         """
 import os, signal, sys, time
@@ -127,7 +127,7 @@ ctypes.CDLL(None).syscall({number}, 0)
 
 
 def chain(token: str, *, sessions: bool = False, seconds: float = 60) -> list[str]:
-    """Forks and leaves, over and over: no pid lives for more than a moment. 1 process, sometimes 2."""
+    """Forks and exits, over and over: no pid lives for more than a moment. 1 process, sometimes 2."""
     return _python(
         f"""
 import os, time

@@ -1,1 +1,1 @@
-"""A run through everything a provider does to its users: throttles, a plan window, a wrong key, an outage."""
+"""A run through every fault of a provider: throttles, a plan window, a wrong key, an outage."""

@@ -73,7 +73,7 @@ def test_a_gate_that_fails_without_the_work_stops_the_queue_and_costs_no_task_a_
     assert len(worker.tree.started) == started
 
 
-def test_a_cancel_during_the_gate_keeps_the_work_off_the_branch(worker: ScriptedWorker, sandbox: Harness) -> None:
+def test_a_cancel_during_the_gate_prevents_landing(worker: ScriptedWorker, sandbox: Harness) -> None:
     worker.round(building(worker), APPROVED)
     cancel = worker.others_do(lambda: worker.db.control.request(Verb.CANCEL, "a", actor="anna"))
     worker.round(replace(HANGS, meanwhile=[(1.0, cancel)]))
