@@ -60,7 +60,7 @@ def mutants() -> list[Mutant]:
 
 
 class Copy:
-    """The checkout's files in a folder of their own, which its programs and tests are run from."""
+    """The checkout's files in a separate folder, from which its programs and tests are run."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -100,7 +100,7 @@ class Copy:
             file.write_text(text, encoding="utf-8")
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        # Byte code of its own for each run: that of a mutant may be as long and as new as that of the original.
+        # Separate byte code for each run: that of a mutant may be as long and as new as that of the original.
         with tempfile.TemporaryDirectory(prefix="swarm-mutants-code-", ignore_cleanup_errors=True) as byte_code:
             return subprocess.run(
                 [sys.executable, *arguments],

@@ -158,7 +158,7 @@ class ReaperLoop:
             self._show()
 
     def _sole(self) -> AbstractContextManager[bool]:
-        """The lock shared by all reapers. A lost file belongs to no one else, and its folder may be missing too."""
+        """The lock shared by all reapers. A lost file has no other reaper, and its folder may be missing too."""
         if self._file.change is not None:
             return nullcontext(True)
         return sole_reaper(self._config.state_dir, wait=False)

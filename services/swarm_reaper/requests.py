@@ -104,7 +104,7 @@ class Requests:
         match row.verb:
             case Verb.SCALE:
                 scaled = self._slots.scale(row.argument)
-                return self._answer(row, "done", scaled, tell=("scaled", f"by {row.actor}: {scaled}"))
+                return self._answer(row, "done", scaled, record=("scaled", f"by {row.actor}: {scaled}"))
             case Verb.RESTART_WORKER:
                 said = self._slots.restart(
                     row.target, now=row.argument.get("now") is True, task=self._db.workers.task_of(row.target)
@@ -225,10 +225,10 @@ class Requests:
         text = refusal.message if refusal.hint is None else f"{refusal.message} – {refusal.hint}"
         return self._answer(row, "refused", text)
 
-    def _answer(self, row: ControlRow, status: str, result: str, *, tell: tuple[str, str] | None = None) -> bool:
+    def _answer(self, row: ControlRow, status: str, result: str, *, record: tuple[str, str] | None = None) -> bool:
         with self._db.connection.transaction():
-            if self._db.control.answer(row.id, status, result, by=BY) and tell is not None:
-                self._db.events.add(*tell)
+            if self._db.control.answer(row.id, status, result, by=BY) and record is not None:
+                self._db.events.add(*record)
         event(LOG, f"request_{status}", verb=row.verb, target=row.target or None, actor=row.actor, result=result)
         return True
 

@@ -17,7 +17,7 @@ LOG = logging.getLogger("swarm.reaper")
 STUCK_AFTER_MS = 5_000
 PROBE_EVERY_MS = 1_000
 PROBE_S = 0.2
-TELL_EVERY_MS = 30_000
+REPORT_EVERY_MS = 30_000
 _STOPPED = ("T", "t")
 
 
@@ -43,7 +43,7 @@ class StuckWriter:
         self.holder: Holder | None = None
         self._busy_since: int | None = None
         self._next_probe = 0
-        self._next_tell = 0
+        self._next_report = 0
 
     def run_once(self) -> None:
         """Check once, if it is time."""
@@ -72,8 +72,8 @@ class StuckWriter:
             # The death of a writer rolls back what it had begun, and the next one continues at once.
             process.kill(signal.SIGKILL)
             event(LOG, "stuck_writer_killed", level=logging.WARNING, program=name, pid=process.pid, stopped=stopped)
-        elif now >= self._next_tell:
-            self._next_tell = now + TELL_EVERY_MS
+        elif now >= self._next_report:
+            self._next_report = now + REPORT_EVERY_MS
             event(LOG, "writer_stuck", level=logging.ERROR, process=process.describe(), program=name)
 
     def _registered(self, process: ProcessId, now: int) -> tuple[str | None, bool]:

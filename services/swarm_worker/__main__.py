@@ -100,7 +100,7 @@ def _see_predecessor_off(database: TaskDatabase, worker_id: str, lifelines: Life
     """Make sure that a former worker with our name no longer uses it.
 
     One that has lost its keeper is waited for: it is ending its agents, and supervisord was quicker. One of another
-    container, whose number says nothing here, is over when no one holds its lifeline.
+    container, whose pid means nothing here, has ended when no process holds its lifeline.
     """
     for worker in database.workers.alive():
         if worker.worker_id != worker_id or worker.keeper is None:

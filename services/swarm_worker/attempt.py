@@ -25,7 +25,7 @@ class Attempt:
 
         claimed ── preparing: the place is opened, setup commands run ─────── setup failed ──▶ crash
            │
-        building: the builder's session; alone once more while its answer cannot be read
+        building: the builder's session, which is repeated while its answer cannot be read
            │        ├─ asks a question ─────────────────────────────────────────────────────▶ held
            │        └─ failed, died, held up by its provider, no answer ──▶ quality, crash, provider, unreadable
         sealed: its work is a commit (with worktrees)

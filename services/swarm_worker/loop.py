@@ -186,7 +186,7 @@ class WorkerLoop:
         return self._db.queue.claim(self._claimant)
 
     def _wait(self) -> None:
-        """Sleep until someone committed, a time has come, or a signal arrives."""
+        """Sleep until a commit, a time or a signal."""
         due_ms = self._db.queue.ms_to_next_due()
         until = self._around.now() + min(LONGEST_WAIT_S if due_ms is None else due_ms / 1000, LONGEST_WAIT_S)
         look_s = self._watch.pace.idle_s()

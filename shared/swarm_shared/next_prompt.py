@@ -53,7 +53,7 @@ def next_prompt(
     Args:
         task: From `Tasks.get`.
         at: By `place_by_git` or `place_by_record`.
-        environ: What the agents of that worker are born with.
+        environ: The environment of that worker's agents.
 
     Raises:
         ConfigError: The settings cannot work.
@@ -107,7 +107,7 @@ def place_by_git(database: TaskDatabase, task: Mapping[str, Any], settings: Sett
 
 
 def place_by_record(database: TaskDatabase, task: Mapping[str, Any], settings: Settings) -> Place:
-    """As the workers wrote it down, for those who read the database alone."""
+    """As the workers recorded it, for readers of only the database."""
     work = None
     for attempt in reversed(database.tasks.history(task["seq"])):
         change = database.changes.of(attempt["id"], Since.BASE)

@@ -42,7 +42,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     """When a living attempt counts as an orphan. Milliseconds."""
 
     orphan_timeout_ms: int  # no sign of progress from the agent
-    overdue_ms: int  # how long an expired lease or time-out is watched before it is believed; 0: at once
+    overdue_ms: int  # how long an expired lease or timeout is watched before it counts; 0: at once
 
 
 class _Suspicion(Struct, frozen=True, kw_only=True):

@@ -164,7 +164,7 @@ def test_a_tip_written_by_another_program_stops_the_queue_until_resume(swarm: La
     swarm.git("update-ref", f"refs/heads/{INTEGRATION}", foreign)
     swarm.add(swarm.task("c", "touch d"))
     wait_until(lambda: "paused" in swarm.db.swarm.flags(), swarm.logs)
-    assert "someone else" in swarm.db.swarm.flags()["paused"].reason
+    assert "outside the swarm" in swarm.db.swarm.flags()["paused"].reason
     swarm.db.swarm.resume(actor="a user")
     swarm.wait_for("c", Status.COMPLETED)
     assert foreign in swarm.git("log", "--format=%H", INTEGRATION)

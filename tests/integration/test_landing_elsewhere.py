@@ -104,4 +104,4 @@ def test_a_later_swarm_continues_from_the_landed_work_of_the_other(
     other.git("update-ref", f"refs/heads/{INTEGRATION}", f"{INTEGRATION}~2")
     other.add(other.task("fourth", "touch x"))
     wait_until(lambda: "paused" in other.db.swarm.flags(), other.logs)
-    assert "someone else" in other.db.swarm.flags()["paused"].reason
+    assert "outside the swarm" in other.db.swarm.flags()["paused"].reason

@@ -116,7 +116,7 @@ class Suite:
             self.client.shutdown()
         except SupervisorError:
             if self._process is not None:
-                self._process.terminate()  # as good as a shutdown, only slower
+                self._process.terminate()  # equivalent to a shutdown, only slower
 
     def _wait(self, end: float) -> None:
         """Wait for supervisord, and keep it awake: it checks its children once a second, or when it is called."""

@@ -14,7 +14,7 @@ from msgspec import Struct
 from swarm_shared.store.views.estimates.critical_path import Link, in_order
 
 SWEEPS = 6
-MAX_BENDS = 3_000  # links over several layers get a place in each of them while there are no more of these
+MAX_BENDS = 3_000  # up to this number, links over several layers get a place in each layer
 BEND_ROOM = 0.45  # of a box's room
 LEAST_WIDTH = 6  # columns of the block of boxes that have no links
 

@@ -16,7 +16,7 @@ _ENDS = {str(Status.FAILED): "failed", str(Status.HELD): "held"}
 
 
 def unsettled(attempts: Sequence[Ran]) -> set[int]:
-    """Tasks whose present status is needed, to tell the failures that were retried from those that were the end."""
+    """Tasks whose current status is needed, to distinguish retried failures from final ones."""
     return {ran.task for ran in attempts if ran.outcome == Outcome.FAILED and kind_of(ran) in _TRIED_AGAIN}
 
 

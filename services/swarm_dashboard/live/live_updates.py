@@ -193,7 +193,7 @@ class Live:
             while self._goes_on():
                 began = time.monotonic()
                 for outcome in self._safely(self.push) or ():
-                    self._tell(outcome)
+                    self._push(outcome)
                 if began - lines_at >= LINES_GAP_S:
                     lines_at = began
                     self._safely(self.push_lines)
@@ -201,7 +201,7 @@ class Live:
                     message = self._safely(self.look)
                     if message is not None:
                         sent_at = began
-                        self._tell(message)
+                        self._push(message)
                 self._ended.wait(LOOK_S)
         finally:
             self._reader.close()
@@ -222,7 +222,7 @@ class Live:
             self._ended.wait(MESSAGE_GAP_S)
             return None
 
-    def _tell(self, message: str) -> None:
+    def _push(self, message: str) -> None:
         with self._guard:
             pages = tuple(self._pages)
         for page in pages:

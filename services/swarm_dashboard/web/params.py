@@ -15,7 +15,7 @@ from swarm_shared.domain.models import Status, statuses_named
 MAX_TEXT_CHARS = 400
 MAX_NOTE_CHARS = 20_000
 MAX_KEY_CHARS = 100
-MAX_TEXT_BODY_CHARS = 1024 * 1024  # a body holds no more; what is too large for its purpose is refused there
+MAX_TEXT_BODY_CHARS = 1024 * 1024  # of any body; a text that is too large for its purpose is refused there
 _COMMIT = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 

@@ -98,7 +98,7 @@ class SourceSyncThread(SideThread):
                 return
 
     def _sync(self, database: TaskDatabase) -> None:
-        """Run until asked to stop; then once more, for the tasks that were completed last."""
+        """Run until asked to stop; then again, for the tasks that were completed last."""
         assert self._config.sync_command is not None, "it is not started without one"
         sync = SourceSync(database, self._config.sync_command, self._config.project_root)
         is_last = False

@@ -47,7 +47,7 @@ class HeldBranch(Struct, frozen=True, kw_only=True):
         """Where it is.
 
         Raises:
-            QueueStopped: Someone other than a swarm has moved it, or a swarm's landed work was removed from it.
+            QueueStopped: It was moved outside any swarm, or a swarm's landed work was removed from it.
         """
         row = self.database.landings.integration()
         assert row is not None, "a worker adopts the branch before it takes any task"
@@ -62,7 +62,7 @@ class HeldBranch(Struct, frozen=True, kw_only=True):
         if found != integration.landed_since(row.tip):  # else by another swarm, on top of all that is ours
             if found != row.next_tip and not row.accepting:
                 self.stop(
-                    f"someone else has moved {integration.branch} to {found[:12]}; the swarm had it at "
+                    f"{integration.branch} was moved outside the swarm to {found[:12]}; the swarm had it at "
                     f"{row.tip[:12]}. `amplifier-swarm resume` continues from its current state"
                 )
             integration.vouch(found)
@@ -73,7 +73,7 @@ class HeldBranch(Struct, frozen=True, kw_only=True):
         """Merge the user's branch in. Returns where the branch is then.
 
         Raises:
-            QueueStopped: The merge conflicts, or someone else has moved the branch.
+            QueueStopped: The merge conflicts, or the branch was moved outside the swarm.
         """
         tip = self.tip()
         row = self.database.landings.integration()
@@ -165,7 +165,7 @@ class IntegrationBranch:
 
 
 def _past_dead_locks(integration: Integration, move: Callable[[], _T]) -> _T:
-    """Move the branch; where a lock is in the way that a killed git has left, once more without it.
+    """Move the branch; if a lock left by a killed git blocks it, retry without the lock.
 
     Its maker may have been killed a moment ago, so it is only removed once it is old.
     """

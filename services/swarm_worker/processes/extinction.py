@@ -17,7 +17,7 @@ from swarm_shared.processes.tree import below_us, descendants
 
 # After this long of killing, anything left (an uninterruptible process, a fork chain) counts as unproven.
 EFFORT_S = 10.0
-# Asking: how soon a process that was born after the first TERM gets its own.
+# Asking: how soon a process that was started after the first TERM gets its own.
 _ASK_AGAIN_S = 0.05
 # Killing: between two rounds where no child's death wakes us earlier; doubled up to the longest.
 _FIRST_PAUSE_S = 0.002
@@ -101,7 +101,7 @@ def _kill_all() -> None:
             try:
                 os.killpg(stat.group, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
-                pass  # gone meanwhile, or of another user: the next line and the next round tell
+                pass  # it has ended, or belongs to another user: the next line and the next round show it
         process.kill(signal.SIGKILL)
 
 

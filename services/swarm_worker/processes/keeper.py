@@ -23,7 +23,7 @@ ORPHAN_GRACE_S = 0.2
 HANDED_DOWN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _RETRY_S = 1.0
 _SIGNAL_EXIT = 128  # plus the number: how a shell reports death by a signal
-# What the kernel raises for a fault of our own must still end us; everything that someone may send must not.
+# Signals that the kernel raises for our own faults must still end us; signals that others may send must not.
 _FAULTS = {
     signal.SIGSEGV,
     signal.SIGBUS,
@@ -37,7 +37,7 @@ _UNTOUCHABLE = {signal.SIGKILL, signal.SIGSTOP}
 
 
 class Keeper:
-    """The keeper as its worker sees it: `process` names it, and from `fileno` come the signals it hands down."""
+    """The keeper as its worker sees it: `process` names it, and `fileno` delivers the signals that it passes on."""
 
     def __init__(self, process: ProcessId, connection: socket.socket) -> None:
         self.process = process
@@ -168,7 +168,7 @@ def _print_fault() -> None:
     try:
         os.write(2, traceback.format_exc().encode(errors="replace"))
     except OSError:
-        pass  # no one reads it any more; the work continues
+        pass  # the other end is closed; the work continues
 
 
 def _take_a_name(name: str) -> None:

@@ -77,9 +77,9 @@ class Tree:
             handed_on: A descriptor that everything which is started inherits.
         """
         self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
-        # What this process handles is reset by exec; what it ignores, as Python does with SIGPIPE, would be handed on.
+        # What this process handles is reset by exec; what it ignores, as Python does with SIGPIPE, would be inherited.
         self._ignored = [n for n in signal.valid_signals() if signal.getsignal(n) == signal.SIG_IGN]
-        # A descriptor that is handed on must not have the number of another one's place.
+        # An inherited descriptor must not have the number that another one is moved to.
         while (descriptor := os.open(os.devnull, os.O_RDWR)) < _STANDARD_DESCRIPTORS:
             pass
         os.close(descriptor)
@@ -105,7 +105,7 @@ class Tree:
             os.chdir(launch.cwd)
             try:
                 # vfork inside: half the price of fork and exec. Our own descriptors close on exec. A process
-                # of its own session is out of the terminal's reach; it starts with no signal ignored or blocked.
+                # in its own session is out of the terminal's reach; it starts with no signal ignored or blocked.
                 self._running = os.posix_spawn(
                     launch.argv[0],
                     launch.argv,
@@ -152,7 +152,7 @@ class Tree:
         events: list[Event] = []
         for pid, status in statuses:
             if pid != self._running:
-                continue  # adopted: no one asked for it
+                continue  # adopted: not started here
             self._running = None
             code = os.waitstatus_to_exitcode(status)
             events.append(

@@ -129,7 +129,7 @@ class Steps:
         """What a cut makes of the attempt.
 
         Raises:
-            LeaseLost: The cut was that someone else owns the task.
+            LeaseLost: The session was cut because the task was reclaimed.
         """
         match cut.cause:
             case Cause.LEASE_LOST:

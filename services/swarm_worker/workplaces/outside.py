@@ -50,7 +50,7 @@ class Shared(Struct, frozen=True, kw_only=True):
 
     Args:
         stashes: The stack of stashes.
-        settings: Git's settings and the like.
+        settings: Git's settings and similar changes.
         locks: The folder with the locks of the swarm's worktrees.
     """
 

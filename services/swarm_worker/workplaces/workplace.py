@@ -75,7 +75,7 @@ class Workplace:
         return None
 
     def change_id(self) -> str | None:
-        """The same for the same change; None where nothing was changed, or no one can tell."""
+        """Equal for equal changes; None if nothing was changed, or it is unknown."""
         return None
 
     def beyond(self) -> Beyond:

@@ -103,7 +103,7 @@ class Worktrees:
                     for name in self._names(held, self._trees()).give_back(tip):
                         event(LOG, "branch_given_back", branch=task_branch(name))
         except GitError as error:
-            # An empty branch is in no one's way; the next start tries again.
+            # An empty branch does no harm; the next start tries again.
             event(LOG, "branch_left", level=logging.WARNING, reason=error.message)
 
     def _clear_marks(self) -> bool:
@@ -124,7 +124,7 @@ class Worktrees:
         return TaskWorktrees(self._repository, self._config.state_dir / "worktrees", keep=keep)
 
     def _names(self, held: HeldBranch, trees: TaskWorktrees) -> TakenNames:
-        # By a git that inherits the lock: after our death no one else asks before it has ended.
+        # By a git that inherits the lock: after our death no other process checks before it has ended.
         return TakenNames(
             held.integration.repository, trees, is_stored=self._db.landings.is_named, settled=self._settled
         )
@@ -325,7 +325,7 @@ class TaskPlace(Workplace):
         return [file.path for file in undo_since(checkout, head, ref=self._opened.ref)]
 
     def _kept(self, since: Since, base: str, head: str) -> Diff:
-        """What was changed, stored for those who only read the database."""
+        """The change, stored for readers of the database."""
         found = diff(self._git, base, head)
         self._db.changes.keep(self._claim.attempt, since, base_sha=base, head_sha=head, change=found)
         return found

@@ -154,7 +154,7 @@ class Why(DataAccess):
             name = other[0]["id"] if other else "a deleted task"
             text = f"its files overlap those of {name}, which runs or waits to land"
             if state["landing_failures"]:
-                text += "; built again now, its landing could be refused once more"
+                text += "; built again now, its landing could be refused again"
             return [
                 Reason(
                     kind="files",
@@ -173,7 +173,7 @@ class Why(DataAccess):
         return [*reasons, Reason(kind="queue", text=place)]
 
     def _ahead(self, state: dict[str, Any], default_cli: str) -> int:
-        """Ready tasks that a claim would take first; those of a held agent CLI are passed over."""
+        """Ready tasks that a claim would take first; those of a held agent CLI are skipped."""
         place = {"priority": state["priority"], "chain": state["chain"], "seq": state["seq"]}
         own = state["agent_cli"]
         return sum(

@@ -17,7 +17,7 @@ LANDED_REFS = "refs/swarm/landed/"
 # Names of branches that a swarm has taken and not yet stored.
 TAKEN_REFS = "refs/swarm/taken/"
 
-MAX_LENGTH = 80  # of a safe id: leaves room for ".lock" and the like within the 255 bytes of a file name
+MAX_LENGTH = 80  # of a safe id: leaves room for suffixes such as ".lock" within the 255 bytes of a file name
 _HASH_DIGITS = 10
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 

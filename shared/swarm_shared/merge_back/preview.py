@@ -1,4 +1,4 @@
-"""What landing into a branch would bring, and which tasks are not part of it: for people, in the shape of JSON."""
+"""What landing into a branch would bring, and which tasks are not part of it: for display, in the shape of JSON."""
 
 from __future__ import annotations
 

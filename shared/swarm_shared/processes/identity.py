@@ -117,7 +117,7 @@ class ProcessId(Struct, frozen=True, kw_only=True):
     def is_alive(self) -> bool | None:
         """Whether it runs; False once it has ended, even before its parent waits for it; None when unknown.
 
-        Of another boot of this machine it is surely gone. A number of another machine or pid namespace says nothing
+        After a reboot of this machine it is certainly gone. A pid of another machine or pid namespace means nothing
         here.
         """
         if self.is_foreign:
@@ -136,7 +136,7 @@ class ProcessId(Struct, frozen=True, kw_only=True):
         """A descriptor that becomes readable when it has ended; the caller closes it.
 
         Returns:
-            None when it has surely ended, cannot be judged here, or the system has no pidfds:
+            None if it has certainly ended, cannot be judged here, or the system has no pidfds:
             `is_alive` says which.
         """
         if self.pid_ns != _own_namespace() or not hasattr(os, "pidfd_open"):

@@ -124,7 +124,7 @@ class Lifelines:
         return _listed(text, process) if known else None
 
     def clear(self, *, needed: Collection[ProcessId]) -> None:
-        """Remove the files that no one holds, except those of processes that are still to be proven gone."""
+        """Remove the files without a holder, except those of processes that are still to be proven gone."""
         keep = {_path(self._state_dir, process).name for process in needed}
         try:
             files = [*(self._state_dir / FOLDER).iterdir()]

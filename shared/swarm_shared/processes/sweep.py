@@ -27,7 +27,7 @@ _ASSIGNMENT = re.compile(rb"[^=\0\-][^=\0]*=")
 
 
 def marks(attempt_id: str) -> dict[str, str]:
-    """Variables that every process of an attempt is born with, so that `sweep` can find it.
+    """Variables that every process of an attempt inherits, so that `sweep` can find it.
 
     The second one carries the id in its *name*: a swarm inside this attempt writes its own id over the
     first and leaves the second alone.
@@ -38,7 +38,7 @@ def marks(attempt_id: str) -> dict[str, str]:
 class SweepResult(Struct, frozen=True, kw_only=True):
     """The result of one scan of all processes.
 
-    `found` bear the mark. `unknown` might: they belong to this user, are young enough, and their
+    `found` have the mark. `unknown` might: they belong to this user, are young enough, and their
     environment is empty, unreadable or overwritten.
     """
 
@@ -53,7 +53,7 @@ def sweep(
     others: Iterable[ProcessId] = (),
     above: Collection[ProcessId] | None = None,
 ) -> SweepResult:
-    """Look for the processes that bear an attempt's mark.
+    """Find the processes that have an attempt's mark.
 
     Args:
         attempt_id: The attempt's UUID, with hyphens.
@@ -94,7 +94,7 @@ def kill_remaining(
     above: Collection[ProcessId] | None = None,
     killed: dict[str, None] | None = None,
 ) -> tuple[ProcessId, ...]:
-    """One pass over the machine: kill the recorded processes, all below them, and all that bears the attempt's mark.
+    """One pass over the machine: kill the recorded processes, all below them, and everything with the attempt's mark.
 
     Args:
         attempt_id: The attempt's UUID.
@@ -157,7 +157,7 @@ def _born_elsewhere(process: ProcessId, since: int, mark: re.Pattern[bytes]) -> 
     A session is made, never joined, and a worker and each agent start in their own sessions. So a session whose
     leader is older than the worker, or shows an environment without the mark, is a stranger's: a browser's helpers
     that wrote over their environments are known by it. Source: setsid(2); a session's number is not reused
-    while anybody is in it.
+    while it has any process.
     """
     stat = read_stat(process.pid)
     leader = read_stat(stat.session) if stat is not None else None
@@ -174,7 +174,7 @@ def _is_below_a_stranger(process: ProcessId, since: int, above: Collection[Proce
 
     A process that loses its parent gets an ancestor of that parent, or the first process of its pid namespace. So the
     parents of what the attempt has started are processes of the attempt, which are younger than it, up to one of
-    `above` or the first process. Backends of a database server and the like are known by that, whatever they wrote
+    `above` or the first process. Backends of a database server, for example, are known by that, whatever they wrote
     over their environment. In another pid namespace another first process would inherit, so none there is judged.
     Source: prctl(2), PR_SET_CHILD_SUBREAPER; pid_namespaces(7).
     """

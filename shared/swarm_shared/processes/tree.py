@@ -37,7 +37,7 @@ class TreeUsage(Struct, frozen=True, kw_only=True):
 def descendants(pid: int) -> list[ProcessId]:
     """Everything below a process now, parents before children, without those that have ended.
 
-    One look, not a proof: what is born or adopted meanwhile may be missing.
+    One scan, not a proof: processes started or adopted meanwhile may be missing.
     """
     children_of = children_lister()
     found: list[ProcessId] = []
@@ -112,7 +112,7 @@ def kill_tree(root: ProcessId) -> list[ProcessId]:
     stopped: dict[ProcessId, bool] = {}  # and whether the signal could be sent
     deadline = time.monotonic() + _STOP_S
     for _ in range(_FREEZE_ROUNDS):
-        # A process in the middle of a fork stops only after it: a look before that would miss the child.
+        # A process in the middle of a fork stops only after it: a scan before that would miss the child.
         _wait_until_stopped((member for member, sent in stopped.items() if sent), deadline)
         if not root.is_alive():
             break

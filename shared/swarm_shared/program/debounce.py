@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable
 
 from swarm_shared.domain.clock import Clock
 
-# A judge looks every second or oftener; longer between two looks, and the machine or the judge itself stood still.
+# A judge polls at least once a second; a longer gap means that the machine or the judge itself was not running.
 BREAK_MS = 3_000
 
 
@@ -16,7 +16,7 @@ class Patience:
     """Memory of suspicions from round to round.
 
     After a sleep of the machine, a paused virtual machine, or a writer that held up everyone, all signs of life look
-    old at once. So a suspicion is believed only after it has lasted for a while in which the judge was awake and the
+    old at once. So a suspicion counts only after it has lasted for a while in which the judge was awake and the
     database took writes: every live process had the same time to show it.
     """
 

@@ -50,7 +50,7 @@ class Remarks(io.TextIOWrapper):
 def prepare() -> None:
     """Make the three streams usable, whatever this process was started with.
 
-    A closed one is as good as /dev/null; left closed, its number would go to the next file that is opened, such as the
+    A closed one is replaced by /dev/null; left closed, its number would go to the next file that is opened, such as the
     database. A terminal without Unicode shows escapes. Streams that a test has put in their place are left alone.
     """
     for descriptor in (STDIN, STDOUT, STDERR):

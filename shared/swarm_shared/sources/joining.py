@@ -151,7 +151,7 @@ def _prefixed(tasks: Sequence[TaskSpec], prefix: str) -> list[TaskSpec]:
 
 
 def _by_any_spelling(tasks: Sequence[TaskSpec]) -> list[TaskSpec]:
-    """Dependencies as the ids are written: people write BACK-9, back-9 and, after a change of the prefix, task-9."""
+    """Dependencies as the ids are written: users write BACK-9, back-9 and, after a change of the prefix, task-9."""
     by_case = {task.id.casefold(): task.id for task in tasks}
     by_number = {task.id.rpartition("-")[2]: task.id for task in tasks}
 

@@ -34,7 +34,7 @@ PLACES: tuple[tuple[str, str], ...] = (
 )
 
 
-# Names that people give to exports, which a folder is not searched for.
+# Usual names of exports, for which a folder is not searched.
 EXPORTS: tuple[tuple[str, str], ...] = (("github", "issues.json"), ("csv", "*.csv"), ("csv", "*.tsv"))
 
 

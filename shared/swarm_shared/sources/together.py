@@ -60,7 +60,7 @@ class Known:
 
     in_queue: Callable[[], Container[str]]
     elsewhere: set[str] = field(default_factory=set)
-    believe: bool = False  # in anything: the other files are not read yet
+    accept_any: bool = False  # while the other files are not read yet
     missing: set[str] = field(default_factory=set)
     _queue: Container[str] | None = None
 
@@ -72,7 +72,7 @@ class Known:
         if task_id in self._queue:
             return True
         self.missing.add(str(task_id))
-        return self.believe
+        return self.accept_any
 
 
 class Read(Struct, frozen=True, kw_only=True):
@@ -130,7 +130,7 @@ def read_together(
         FilesRefused: With every problem of every file.
     """
     files = _files(contents, how or How())
-    known = Known(in_queue=in_queue, believe=len(files) > 1)
+    known = Known(in_queue=in_queue, accept_any=len(files) > 1)
     total, done = sum(len(file.text) for file in files), 0
     for file in files:
         file.read(known, partial(_step, progress, done, total) if progress else None)
@@ -208,7 +208,7 @@ def _read_again_what_misses(files: Sequence[_File], known: Known) -> None:
     """Now that all ids are known, let the reader say where an unknown one is and which is nearest."""
     broken = [file for file in files if file.problems]
     known.elsewhere = {task.id for file in files for task in file.tasks}
-    known.believe = False
+    known.accept_any = False
     for file in files:
         # The ids of a broken file are not known: what others need from it would be guesswork.
         others_are_good = not broken or broken == [file]

@@ -23,7 +23,7 @@ class SupervisorUnreachable(SupervisorError):
 
 
 class SupervisorAbsent(SupervisorUnreachable):
-    """No one listens at the socket, so no supervisord runs there."""
+    """Nothing listens at the socket, so no supervisord runs there."""
 
 
 class SupervisorRefused(SupervisorError):

@@ -107,7 +107,7 @@ def _fits(folder: Path) -> bool:
 
 
 def _is_private(folder: Path) -> bool:
-    """Make the folder, or check that it is a real one that no one else can write to."""
+    """Make the folder, or check that it is a real one that no other user can write to."""
     try:
         folder.mkdir(mode=PRIVATE, exist_ok=True)
         status = folder.lstat()

@@ -17,7 +17,7 @@ def call(socket_path: Path, timeout_s: float, method: str, arguments: Sequence[o
     """The answer of one XML-RPC method, over its own connection.
 
     Raises:
-        SupervisorAbsent: No one listens there.
+        SupervisorAbsent: Nothing listens there.
         SupervisorUnreachable: Nothing answers there, or not within the timeout.
         SupervisorRefused: supervisord answered with a fault.
     """

@@ -15,7 +15,7 @@ FIELDS = tuple(field for field in TaskSpec.__struct_fields__ if field not in ("e
 _DEFAULTS = TaskSpec(id="", name="")
 _REQUIRED = ("id", "name")
 _LISTS = frozenset(field for field in FIELDS if isinstance(getattr(_DEFAULTS, field), tuple))
-# Marks text that stood unquoted and has a YAML type: {"$plain": "2024-05-01"}. JSON has no such type.
+# Marks text that was unquoted and has a YAML type: {"$plain": "2024-05-01"}. JSON has no such type.
 _PLAIN = "$plain"
 
 

@@ -16,7 +16,7 @@ _TYPED_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", 
 
 
 class PlainText(str):
-    """Text of an unknown key that stood unquoted and that YAML takes for a date, a number or a boolean.
+    """Text of an unknown key that was unquoted and that YAML reads as a date, a number or a boolean.
 
     Kept by its spelling (`2024-05-01`, `1.10`, `0x1F`, `yes`) and written unquoted again, so that other
     programs which read the export see the same date or number as before.

@@ -52,7 +52,7 @@ def read_scalar(node: Node, word: str, problems: ProblemList) -> str | None:
 
 
 def read_text(node: Node, word: str, problems: ProblemList) -> str | None:
-    """One text; an empty one is as good as none."""
+    """One text; an empty one counts as none."""
     return read_scalar(node, word, problems) or None
 
 

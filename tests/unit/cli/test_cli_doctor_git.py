@@ -77,7 +77,7 @@ def test_a_branch_that_was_moved_or_checked_out_by_others_is_reported(
 ) -> None:
     project.git("update-ref", integration.ref, project.commit({"b": "1"}))
     level, text, advice = found(harness, "branch")
-    assert (level, "by someone else" in text, "resume" in advice) == ("warn", True, True)
+    assert (level, "outside the swarm" in text, "resume" in advice) == ("warn", True, True)
     project.git("switch", "-q", integration.branch)
     assert found(harness, "branch")[0] == "bad"
     assert found(harness, "repository")[0] == "bad"

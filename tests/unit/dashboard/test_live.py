@@ -92,7 +92,7 @@ def test_a_page_that_does_not_read_is_dropped_and_others_still_get_messages(
 ) -> None:
     slow, quick = live.follow(None), live.follow(None)
     for n in range(QUEUE_LENGTH + 4):
-        live._tell(f"{n}")
+        live._push(f"{n}")
         quick.next(DEADLINE_S)
     assert slow.is_over
     assert not quick.is_over

@@ -125,7 +125,7 @@ class _Follower:
         self._current: int | None = None
 
     def over(self) -> bool:
-        """Whether no more output can come."""
+        """Whether the output is complete."""
         if self._attempt is not None:
             found = self._db.tasks.all_attempts(self._task["seq"])
             chosen = [a for a in found if a["number"] == self._attempt]

@@ -93,7 +93,7 @@ def _about_branch(landings: Landings) -> Iterator[Finding]:
         text = f"{branch} is checked out in {at}: nothing can land"
         yield finding(name, Level.BAD, text, advice=advice)
     elif moved and not row.accepting:
-        text = f"{branch} was moved to {(tip or '')[:12]} by someone else; the swarm had it at {row.tip[:12]}"
+        text = f"{branch} was moved to {(tip or '')[:12]} outside the swarm, which had it at {row.tip[:12]}"
         advice = f"look at it (git reflog {branch}); the queue is paused, and `amplifier-swarm resume` accepts it"
         yield finding(name, Level.WARN, text, advice=advice)
     else:

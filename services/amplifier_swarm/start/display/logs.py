@@ -11,9 +11,9 @@ READ_BYTES = 256 * 1024
 class LogTail:
     """Reports every line that is written to a log in the folder from now on."""
 
-    def __init__(self, folder: Path, tell: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, report: Callable[[str], None]) -> None:
         self._folder = folder
-        self._tell = tell
+        self._report = report
         self._positions = {path: path.stat().st_size for path in folder.glob("*.log")}
 
     def read(self) -> None:
@@ -32,5 +32,5 @@ class LogTail:
             if whole:
                 position += len(whole) + 1
                 for line in whole.decode(errors="replace").splitlines():
-                    self._tell(f"[{path.stem}] {line}")
+                    self._report(f"[{path.stem}] {line}")
             self._positions[path] = position

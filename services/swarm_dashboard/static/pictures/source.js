@@ -1,5 +1,5 @@
 // @ts-check
-// The data of the last hours, shared by all pictures and loaded no more often than they can show it.
+// The data of the last hours, shared by all charts and loaded only as often as they can show it.
 
 import { get } from "../api.js";
 import { h } from "../dom.js";

@@ -352,7 +352,7 @@ function actions(task) {
 
 async function act(verb, task) {
   const field = /** @type {HTMLInputElement} */ (document.getElementById("note"));
-  // Reject shows it once more before it is sent.
+  // Reject shows it again before it is sent.
   const draft = [field?.value.trim(), noteOf(task.id)].filter(Boolean).join("\n");
   const sent = await doTask(verb, { ...task, draft }, verb === "retry" && draft ? { note: draft } : {});
   if (!sent || (verb !== "retry" && verb !== "reject")) return;

@@ -56,7 +56,7 @@ def session_to_resume(
 
 
 def _has_been_resumed(session: str, history: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a later attempt resumed it in vain; the attempt that began it may have resumed it for its answer."""
+    """Whether a later attempt failed to resume it; the attempt that began it may have resumed it for its answer."""
     begun = False
     for row in history:
         if begun and row["resumed_session_id"] == session and is_instructive(row):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-# The line of an error channel that people see; the full text stays in the stored output.
+# The line of an error channel that users see; the full text stays in the stored output.
 TEXT_LIMIT = 500
 _FRAME = " \t│┃|╭╮╰╯┌┐└┘─━═║╔╗╚╝"
 _TOP, _SIDE, _BOTTOM = tuple("╭┌┏╔"), tuple("│┃║"), tuple("╰└┗╚")

@@ -62,7 +62,7 @@ class SessionEnd(Struct, frozen=True, kw_only=True):
     stdout: str = ""
     stderr: str = ""
     began: bool = False
-    too_long: bool = False  # not started, because what this task hands over is longer than the system takes
+    too_long: bool = False  # not started, because this task's prompt or arguments are longer than the system allows
 
 
 class Reading(Struct, frozen=True, kw_only=True):

@@ -29,7 +29,7 @@ _REPORTED_ALIKE = {
 }
 # "402 Insufficient credits", "[API Error: 401 Incorrect API key …]"
 _STATUS_FIRST = re.compile(r"\W*(?:API Error:?\s+)?([45]\d\d)\b", re.IGNORECASE)
-_EXIT_CODES = 256  # a process has no more: a CLI that exits with an HTTP status ends with what is left of it
+_EXIT_CODES = 256  # the range of exit codes: a CLI that exits with an HTTP status ends with the remainder
 
 
 class TheTasksOwn(Struct, frozen=True):

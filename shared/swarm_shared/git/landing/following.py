@@ -116,7 +116,7 @@ class Integration(Struct, frozen=True, kw_only=True):
 
         Raises:
             BranchInUse: It is checked out somewhere: the user would undo the landed work with the next commit.
-            RefMoved: Someone else moved it. RefLocked: A lock blocks it.
+            RefMoved: It was moved by others. RefLocked: A lock blocks it.
         """
         refuse_if_checked_out(self.repository, self.ref)
         moves = [

@@ -31,7 +31,7 @@ from swarm_shared.git.worktrees.listing import all_checked_out_at
 NAMED_PATHS = 20
 MAX_BRANCHES = 200
 _LOOK_AGAIN = "nothing was changed; look at the preview again"
-# Their presence in a git directory means that you are in the middle of something.
+# Their presence in a git directory means that an operation of yours is unfinished.
 _IN_THE_MIDDLE = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply", "sequencer")
 
 

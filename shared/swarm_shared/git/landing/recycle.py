@@ -46,7 +46,7 @@ def recycle(
     """
     checkout = trees.find(safe)
     if checkout is None:
-        # incompletely created, or incompletely recycled by a process that died: no one has worked in it since
+        # incompletely created, or incompletely recycled by a process that died: it has not been used since
         trees.remove(safe)
         return Recycled()
     if (checkout.git_dir / "locked").exists():

@@ -158,7 +158,7 @@ def plan_merge(
 
 
 def unexplained_paths(git: Git, *, base: str, head: str, tip: str, merged: str) -> tuple[str, ...]:
-    """Paths that landing would change although the task's own diff does not: a sign that it reverts someone's work.
+    """Paths that landing would change although the task's own diff does not: a sign that it reverts the work of others.
 
     It happens when a commit names a parent whose files it does not have, as `git reset --soft main` and a commit
     do; git then merges the loss without a conflict. What the other side has renamed is known by both its names.

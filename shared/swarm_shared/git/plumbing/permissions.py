@@ -43,7 +43,7 @@ def make_accessible(top: Path) -> int:
             if stat.S_ISDIR(found.st_mode):
                 changed += _allow(entry.path, found, _FOLDER)
                 waiting.append(entry.path)
-            elif stat.S_ISREG(found.st_mode) and found.st_nlink == 1:  # else the file may be someone's outside
+            elif stat.S_ISREG(found.st_mode) and found.st_nlink == 1:  # otherwise the file may be in use outside
                 changed += _allow(entry.path, found, _FILE)
     return changed
 

@@ -56,7 +56,7 @@ def refs_below(git: Git, prefix: str) -> dict[str, str]:
 def move_refs(git: Git, moves: Sequence[RefMove], *, reason: str) -> None:
     """Move refs, all or none, each only if it still has its old value.
 
-    Git ends with 128 both for a ref that moved and for a lock in the way, so the refs are read again to tell:
+    Git ends with 128 both for a ref that moved and for a lock in the way, so the refs are read again:
     a lock is waited for a while, and a move that turns out to be done is done.
 
     Raises:

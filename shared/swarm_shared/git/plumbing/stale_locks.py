@@ -59,7 +59,7 @@ def task_locks(repository: Repository, safe: str) -> tuple[Path, ...]:
 
 
 def worktree_locks(git_dir: Path) -> tuple[Path, ...]:
-    """The locks that lie in the git directory of one worktree: of its index, its HEAD and the like."""
+    """The locks in the git directory of one worktree: those of its index, its HEAD and other files."""
     return tuple(sorted(git_dir.glob("*.lock")))
 
 

@@ -160,7 +160,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
     ) -> None:
         """Make everything as right after a checkout of this commit; git-ignored files and nested repositories stay.
 
-        What is not in a commit is gone afterwards, and a branch that was moved is moved back. No one may work here,
+        Uncommitted changes are lost, and a branch that was moved is moved back. No process may work here,
         and no stale lock may be left.
 
         Args:

@@ -1,8 +1,8 @@
 """Repositories that an agent created or cloned inside its worktree.
 
-`git add` records such a folder as one bare commit id, which no one else can resolve, or refuses it altogether. What
-was made with `git init` is the task's own work and goes in file by file; what was cloned, or is a worktree, is
-someone else's and stays out. Either way it is named, so that it can be reported.
+`git add` records such a folder as one bare commit id, which no other repository can resolve, or refuses it altogether.
+A repository made with `git init` is the task's own work and is committed file by file; one that was cloned, or a
+worktree, is foreign and is left out. Either way it is named, so that it can be reported.
 """
 
 from __future__ import annotations

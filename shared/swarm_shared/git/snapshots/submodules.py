@@ -25,7 +25,7 @@ from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.git.snapshots.working_tree import write_working_tree
 
 MODULES = "modules"
-# In a worktree's git directory: the submodules as `setup` left them, so that what it builds there is no one's work.
+# In a worktree's git directory: the submodules as `setup` left them, so that files that it builds are not work.
 _AS_SET_UP = "swarm-submodules"
 _NONE = (0, 1, 128)
 
@@ -237,7 +237,7 @@ def _bring(repository: Repository, module: Module, safe: str, tips: list[str]) -
     home = _project_module(repository, module)
     if not home.exists():
         _make(repository, home, like=source)
-    # Git hands out what a ref names: each tip gets one, on both sides.
+    # Git transfers what a ref names: each tip gets one, on both sides.
     own = _alone(module.checkout.git, source)
     move_refs(
         own, [RefMove(ref=f"{KEPT_REFS}{safe}/{sha}", new=sha, forced=True) for sha in tips], reason="swarm: kept"

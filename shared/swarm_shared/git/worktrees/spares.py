@@ -96,7 +96,7 @@ class Spares:
         return None
 
     def add(self, checkout: Checkout, sha: str, found: Survey) -> Path | None:
-        """Make a spare of a task's worktree, which is clean and ready for no one any more; None where it is not fit.
+        """Make a spare of a task's worktree, which is clean and no longer needed; None if it is not suitable.
 
         To be called under the repository's lock.
 

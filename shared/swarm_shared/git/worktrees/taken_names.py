@@ -91,10 +91,10 @@ class TakenNames:
         return [RefMove(ref=mark, new=None, old=tip) for mark, tip in marks.items() if read_ref(git, mark) == tip]
 
     def give_back(self, tip: str) -> tuple[str, ...]:
-        """Remove what we took and never stored; the names that are free again.
+        """Remove what we took and never stored; returns the names that are free again.
 
-        A branch that holds anything that is not on the integration branch, whose tip is `tip`, or that someone has
-        checked out stays: it is not empty any more, or not ours alone.
+        A branch that holds anything that is not on the integration branch, whose tip is `tip`, or that is
+        checked out stays: it is no longer empty, or not only ours.
         """
         git = self._repository.git
         free = []

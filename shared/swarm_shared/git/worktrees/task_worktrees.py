@@ -278,7 +278,7 @@ class TaskWorktrees:
                     git_dir = add_worktree(locked, self.repository, path, (task_branch(safe),))
                     checkout = Checkout.of(git, path=path, git_dir=git_dir)
                     return _Added(checkout=checkout, set_aside=set_aside)
-            # Another task may be quicker to take what is made: then it is tried once more.
+            # Another task may take it first: then it is tried again.
             recycled = make_spare() if make_spare is not None else None
             may_be_made, examined = recycled is not None, recycled.examined if recycled is not None else None
 

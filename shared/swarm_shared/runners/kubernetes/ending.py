@@ -91,7 +91,7 @@ def _unknown(text: str) -> Answer:
 def failure(run: Run, exit_code: int | None) -> str | None:
     """Why its end is none of the command's own; None: it is the command's. Empty: the client has printed why.
 
-    Only to be asked of a run that we have not ended ourselves.
+    Only valid for a run that we have not ended ourselves.
     """
     cluster = Cluster.of(run)
     try:

@@ -18,7 +18,7 @@ LABELS = {"app.kubernetes.io/managed-by": "amplifier-swarm"}
 # How long a command has to end once it got TERM, at most: we shorten it.
 GRACE_S = 60
 VOLUME = "shared"
-# The `mv` decides between the pod and those who end it: only one of them can succeed. Process 1 of a container gets no
+# The `mv` decides between the pod and the processes that end it: only one can succeed. Process 1 of a container gets no
 # signal that it has no handler for, so the command is its child; when process 1 ends, the kernel ends everything else.
 _LAUNCHER = """cd "$1" && mv ready taken || exit 70
 trap : TERM INT HUP

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 CONTAINER = "task"
-# Our own: until we remove it, no one can make the pod vanish: not `delete --force`, and not the cluster, which removes
+# Our own: until we remove it, nothing can make the pod vanish: not `delete --force`, and not the cluster, which removes
 # the pods of a node that it has lost.
 FINALIZER = "amplifier-swarm/proof"
 _FINAL = ("Succeeded", "Failed")
@@ -94,7 +94,7 @@ def ended(pod: Pod) -> Ended | None:
 
 
 def cannot_start(pod: Pod) -> str | None:
-    """Why it will not start unless someone does something; None: it may."""
+    """Why it will not start without intervention; None: it may."""
     waiting = _state(pod).get("waiting") or {}
     if waiting.get("reason") in _CANNOT_START:
         return ": ".join(filter(None, [waiting["reason"], waiting.get("message")]))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
-# The first `mv` decides between the job and those who end it: only one of them can succeed.
+# The first `mv` decides between the job and the processes that end it: only one can succeed.
 _JOB = """#!/bin/sh
 umask 077
 cd {folder} || exit 70

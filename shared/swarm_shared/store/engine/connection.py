@@ -156,7 +156,7 @@ class Connection:
 
         SQLite's own `synchronous=FULL` does the same inside the lock, where every other writer waits for the disk.
         Here several writers' syncs meet in one. Only this log is opened and never the database or its -shm file, whose
-        POSIX locks a closed descriptor would drop; the log bears no locks.
+        POSIX locks a closed descriptor would drop; the log has no locks.
 
         Raises:
             DatabaseError: The disk failed. What was committed is visible, but not known to be durable.

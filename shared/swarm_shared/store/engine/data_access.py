@@ -14,7 +14,7 @@ from swarm_shared.store.sql import SQL
 
 # Made once: `json.dumps` makes another one for each call that wants anything but its defaults.
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-# A tenth of the time, for what we write ourselves: they refuse what people and agents may write, see `from_json`.
+# A tenth of the time, for what we write ourselves: they refuse what users and agents may write, see `from_json`.
 _QUICK = msgspec.json.Encoder()
 _QUICKLY_READ = msgspec.json.Decoder()
 

@@ -11,7 +11,7 @@ WRITE_LOCK_BYTE = 120
 
 
 def write_lock_holder(database: Path) -> int | None:
-    """The pid of the process that holds the write lock now; None when no one does, or the system does not say.
+    """The pid of the process that holds the write lock now; None if there is none, or the system does not report it.
 
     Source: proc_locks(5): ``1: POSIX ADVISORY WRITE PID MAJOR:MINOR:INODE FIRST LAST``, LAST may be EOF. Waiting
     processes are marked with ``->``, and a pid of another namespace shows as 0.

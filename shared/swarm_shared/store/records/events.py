@@ -29,7 +29,7 @@ class Events(DataAccess):
         return int(self._db.value(SQL["last_event_id"]))
 
     def add(self, kind: str, message: str, *, worker_id: str | None = None) -> None:
-        """Tell something that belongs to no task. Joins the caller's transaction or makes its own."""
+        """Record an event that belongs to no task. Joins the caller's transaction or makes its own."""
         if self._db.in_transaction:
             self._event(kind, message, worker_id=worker_id)
             return

@@ -19,7 +19,7 @@ from swarm_shared.store.sql import SQL
 from swarm_shared.store.views.browse import Browse
 from swarm_shared.store.views.task_filter import Filter, filter_from_json
 
-BATCH = 250  # tasks per transaction: no one else can write meanwhile
+BATCH = 250  # tasks per transaction: no other process can write meanwhile
 REASONS_KEPT = 3
 
 

@@ -173,7 +173,7 @@ UPDATE attempts SET ended_at = :wall, outcome = :outcome, failure_class = :failu
 WHERE id = :attempt AND ended_at IS NULL;
 
 -- name: move_task
--- Fenced by the attempt whose tree was proven gone: no one else may requeue the task.
+-- Fenced by the attempt whose tree was proven gone: no other may requeue the task.
 UPDATE tasks
 SET status = :status, stage = NULL, open_attempt = NULL, worker_id = NULL, failures = :failures, crashes = :crashes,
     last_error = :error, hold_reason = :hold_reason, fingerprint = :fingerprint, due_at = :due_at,
@@ -1035,7 +1035,7 @@ SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_erro
 FROM tasks WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
 
 -- name: newest_ends
--- How the latest attempts and people left tasks, newest first, among a bounded stretch of the log.
+-- The latest changes of tasks by attempts and users, newest first, within a bounded part of the log.
 SELECT id, at, type, task, task_id, substr(message, 1, 200) AS message FROM events
 WHERE id > (SELECT coalesce(max(id), 0) - :stretch FROM events) AND task IS NOT NULL
   AND type IN ('completed', 'failed', 'held', 'killed')
@@ -1170,7 +1170,7 @@ WHERE t.open_attempt IS NOT NULL ORDER BY a.rowid;
 SELECT seq, id, status, attempt_count FROM tasks WHERE seq IN (SELECT value FROM json_each(:seqs));
 
 -- name: sessions_drawn
--- Where in an attempt each of its sessions stood.
+-- The position of each session within its attempt.
 SELECT a.rowid AS number_of_all, s.role, s.started_at, s.ended_at
 FROM attempts AS a JOIN sessions AS s INDEXED BY sessions_by_attempt ON s.attempt = a.id
 WHERE a.rowid IN (SELECT value FROM json_each(:attempts)) ORDER BY s.id;
@@ -1339,7 +1339,7 @@ WHERE path IS NOT NULL
 ON CONFLICT DO UPDATE SET until_at = NULL;
 
 -- name: turn_in_the_way
--- A task at work whose turn a task with a turn of its own waits for before it is built again: both change a file.
+-- A running task with a turn, for which another task with a turn waits before it is built again: both change a file.
 SELECT other.task FROM turns AS own
 JOIN turns AS other INDEXED BY turns_by_path ON other.path = own.path AND other.task <> own.task
 JOIN tasks AS holder ON holder.seq = other.task
@@ -1647,7 +1647,7 @@ JOIN dependencies AS d ON d.task = t.seq
 JOIN tasks AS n ON n.seq = d.needs AND n.status <> 'completed'
 WHERE t.status = 'blocked' ORDER BY t.seq, n.seq;
 
--- ───── commands that tell the source of a task ─────
+-- ───── commands that notify the source of a task ─────
 
 -- name: reset_syncs
 -- Of a process that was killed in the middle.

@@ -1,4 +1,4 @@
--- The whole present schema. Times named *_at are milliseconds since 1970 UTC (for people), those named *_mono are
+-- The whole present schema. Times named *_at are milliseconds since 1970 UTC (for display), those named *_mono are
 -- milliseconds on the monotonic clock of the boot in meta.boot (for leases). JSON columns hold one JSON value.
 
 -- Facts about the file itself: boot, dashboard token, version that created it.
@@ -26,7 +26,7 @@ CREATE TABLE tasks (
     files           TEXT,                               -- what it may change, JSON list of globs; null: not stated
     clashes_with    INTEGER,                            -- waiting_files: the running task that it waits for
     blockers        INTEGER NOT NULL DEFAULT 0 CHECK (blockers >= 0),  -- needed tasks that are not completed
-    due_at          INTEGER,                            -- scheduled: when, for people
+    due_at          INTEGER,                            -- scheduled: when, for display
     due_mono        INTEGER,                            -- scheduled: when, for the machine
     lease_token     INTEGER NOT NULL DEFAULT 0,         -- fencing token: rises with every change of owner
     open_attempt    TEXT,                               -- its process tree is not yet proven gone
@@ -37,11 +37,11 @@ CREATE TABLE tasks (
     last_error      TEXT,
     hold_reason     TEXT,
     fingerprint     TEXT,                               -- of the problem that it failed or is held with
-    note            TEXT,                               -- a person's words for the next attempt
+    note            TEXT,                               -- a user's note for the next attempt
     safe_id         TEXT,                               -- its name for branch and folder, given once
     approved_at     INTEGER,                            -- its turn in the landing queue
     landing_commit  TEXT,                               -- past the point of no return: what the integration branch gets
-    approved_by     TEXT,                               -- a person, against its validator's objection
+    approved_by     TEXT,                               -- a user, against its validator's objection
     landing_failures INTEGER NOT NULL DEFAULT 0,        -- refused landings since the last fresh budget
     created_at      INTEGER NOT NULL,
     updated_at      INTEGER NOT NULL,
@@ -175,7 +175,7 @@ CREATE TABLE workers (
     tasks_completed  INTEGER NOT NULL DEFAULT 0,
     tasks_failed     INTEGER NOT NULL DEFAULT 0,
     tree_gone_at     INTEGER,            -- the keeper's own proof that nothing of its tree is left
-    tree_rss_bytes   INTEGER,            -- memory of the worker and all below it, told with its heartbeat
+    tree_rss_bytes   INTEGER,            -- memory of the worker and all below it, from its heartbeat
     tree_cpu_share   REAL,               -- processors that they kept busy since the heartbeat before
     tree_processes   INTEGER,
     reason           TEXT,               -- why it waits, stopped or crashed
@@ -204,7 +204,7 @@ CREATE TABLE attempts (
                                              -- random ones would touch another index page each
     task                 INTEGER NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE,
     kind                 TEXT NOT NULL DEFAULT 'work' CHECK (kind IN ('work', 'landing')),
-    number               INTEGER NOT NULL,   -- landings have numbers of their own
+    number               INTEGER NOT NULL,   -- landings have their own numbers
     token                INTEGER NOT NULL,
     run                  INTEGER NOT NULL REFERENCES workers (run),
     worker_id            TEXT NOT NULL,
@@ -212,7 +212,7 @@ CREATE TABLE attempts (
     claimed_at           INTEGER NOT NULL,
     started_at           INTEGER,
     ended_at             INTEGER,
-    progress_at          INTEGER NOT NULL,   -- last sign of progress from the agent, for people
+    progress_at          INTEGER NOT NULL,   -- last sign of progress from the agent, for display
     progress_mono        INTEGER NOT NULL,   -- the same, for the machine
     fenced_at            INTEGER,            -- the lease was taken away
     fenced_as            TEXT,               -- what the attempt ends as once its tree is proven gone (JSON)
@@ -236,7 +236,7 @@ CREATE TABLE attempts (
     head_sha             TEXT,
     tokens               INTEGER,            -- null is unknown, not zero
     cost_usd             REAL,               -- null is unknown, not zero
-    note                 TEXT,               -- a person's words that this attempt was given
+    note                 TEXT,               -- the user's note that this attempt was given
     cached_tokens        INTEGER,            -- of the tokens: input that came from a cache
     question             TEXT,               -- what its builder asked the user, instead of finishing
     answer               TEXT,               -- the user's answer to that
@@ -252,7 +252,7 @@ CREATE TABLE attempts (
 -- What the attempts of each agent CLI have cost, as far as they reported it; stored so that a query has constant cost.
 CREATE TABLE spend (
     agent_cli TEXT PRIMARY KEY,
-    attempts  INTEGER NOT NULL,          -- that told anything
+    attempts  INTEGER NOT NULL,          -- that reported any usage
     tokens    INTEGER NOT NULL,
     cost_usd  REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -295,7 +295,7 @@ CREATE TABLE sessions (
     resumes      TEXT,                         -- the agent CLI's id of the earlier session that it resumes
     prompt       TEXT,
     output_bytes INTEGER NOT NULL DEFAULT 0,   -- written by the process
-    lost_from    INTEGER,                      -- the gap, as byte positions, where output was let go
+    lost_from    INTEGER,                      -- the gap, as byte positions, where output was dropped
     lost_to      INTEGER,
     cli_session_id TEXT,                       -- the agent CLI's own id of the session
     models       TEXT,                         -- that answered, joined by commas
@@ -454,7 +454,7 @@ CREATE TABLE integration (
     ref         TEXT NOT NULL,
     person_ref  TEXT,             -- what was checked out when the swarm began; null: detached
     tip         TEXT NOT NULL,
-    next_tip    TEXT,             -- about to be written, or written by somebody who died before saying so
+    next_tip    TEXT,             -- about to be written, or written by a worker that died before recording it
     state       TEXT NOT NULL DEFAULT 'following' CHECK (state IN ('following', 'stopped', 'accepting'))
 ) STRICT;
 
@@ -465,7 +465,7 @@ CREATE TABLE holds (
     kind       TEXT NOT NULL,
     reason     TEXT NOT NULL,
     since      INTEGER NOT NULL,
-    until_at   INTEGER,             -- null: until a person resumes
+    until_at   INTEGER,             -- null: until a user resumes
     until_mono INTEGER,
     step       INTEGER NOT NULL DEFAULT 0,  -- how often in a row, for the doubling wait
     probe      TEXT                -- once the wait is over, one attempt at a time finds out

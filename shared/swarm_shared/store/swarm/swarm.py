@@ -66,7 +66,7 @@ class Service(Struct, frozen=True, kw_only=True):
     lifelines: Lifelines
 
     def is_alive(self) -> bool:
-        """Whether its process runs; one of another pid namespace is believed unless its lock file proves otherwise."""
+        """Whether its process runs; in another pid namespace it counts as running unless its lock file disproves it."""
         if self.stopped_at is not None:
             return False
         alive = self.process.is_alive()

@@ -119,7 +119,7 @@ class Workers(DataAccess):
             for run, *columns in self._db.rows(SQL["alive_worker_named"], {"worker_id": worker_id}):
                 other = ProcessId.from_row(*columns)
                 if other.is_foreign:
-                    continue  # a file that was moved here; runs have numbers of their own, so both rows may stay
+                    continue  # a file that was moved here; runs have their own numbers, so both rows may stay
                 if other.is_alive() is not False:
                     raise ConfigError(
                         f"{worker_id} already runs as process {other.pid}",

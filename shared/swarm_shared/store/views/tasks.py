@@ -35,7 +35,7 @@ class Tasks(DataAccess):
     """Reads in autocommit, each short: a long reader would keep the write-ahead log from shrinking."""
 
     def get(self, task_id: str) -> dict[str, Any]:
-        """One task in the shape of `list-tasks`, plus its internal `seq`, `hold_reason`, `note` and the like.
+        """One task in the shape of `list-tasks`, plus its internal `seq`, `hold_reason`, `note` and similar fields.
 
         Raises:
             NotFound: No such task.

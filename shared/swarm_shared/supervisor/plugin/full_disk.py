@@ -15,7 +15,7 @@ def survive_full_disk() -> None:
     """Change supervisord's log handlers for this process.
 
     As they are, a line that cannot be written is reported on standard error, which is mostly on the same disk; the
-    error that this raises is logged once more, and ends supervisord with everything that it runs.
+    error that this raises is logged again, and ends supervisord with everything that it runs.
     """
     loggers.Handler.handleError = _drop_line
     loggers.Handler.close = _closed_anyway(loggers.Handler.close)

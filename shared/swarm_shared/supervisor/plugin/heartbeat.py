@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SILENT_AFTER_S = 14.0  # it calls every 5 s; with ticks of 5 s a silence is noticed within 19 s
-BREAK_S = 10.0  # longer between two looks: the machine or supervisord itself stood still
+BREAK_S = 10.0  # longer between two checks: the machine or supervisord itself was not running
 
 
 class Heartbeat:

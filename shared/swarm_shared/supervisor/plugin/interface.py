@@ -155,7 +155,7 @@ class SwarmInterface:
         }
 
     def _started(self) -> None:
-        process_settings.set_up_process()  # not in the factory: after it, a daemon forks once more
+        process_settings.set_up_process()  # not in the factory: after it, a daemon forks again
         self._leave_with_owner()  # the owner may have died before its signal was requested
         self._let_workers_take_turns()
 
@@ -167,7 +167,7 @@ class SwarmInterface:
                 continue
             asked_to_stay = getattr(process, "asked_to_stay", None)
             if asked_to_stay is None:
-                process.signal(signal.SIGUSR1)  # once more: two signals at the same moment may arrive out of order
+                process.signal(signal.SIGUSR1)  # again: two signals at the same moment may arrive out of order
             elif time.monotonic() - asked_to_stay >= STAYS_AFTER_S:
                 process.config = self._configs()[name]
         self._kill_silent_reaper()

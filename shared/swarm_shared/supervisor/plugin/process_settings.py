@@ -45,7 +45,7 @@ def adopted(own: Iterable[int]) -> list[str]:
 
     START is field 22 of /proc/PID/stat; text, as months of uptime make it too large for an XML-RPC integer.
     """
-    # First the children, then the table: a program born in between cannot be taken for an orphan.
+    # First the children, then the table: a program started in between cannot be mistaken for an orphan.
     children = _children() - _strangers()
     programs = {str(pid) for pid in own}
     return sorted(child for child in children if child.partition(":")[0] not in programs)

@@ -14,7 +14,7 @@ WHEN new.status IN ('completed', 'failed', 'held', 'cancelled') BEGIN
     DELETE FROM turns WHERE task = new.seq;
 END;
 -- What an approved task waits for: another task at work, with a turn, whose paths its own work changes too. Of two with
--- turns the earlier goes first. Whoever reads it compares until_at with the present time.
+-- turns the earlier goes first. A reader compares until_at with the current time.
 CREATE VIEW landing_waits AS
 SELECT t.seq AS task, u.task AS holder, u.path, u.until_at
 FROM tasks AS t

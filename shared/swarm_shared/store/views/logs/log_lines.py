@@ -1,7 +1,7 @@
 """A session's output as numbered lines: any stretch of them, and those that hold a text, however large it is.
 
 Line numbers count what is kept. An index of line positions is built on the way, so that the millionth line is
-read without the lines before it. Lines and byte positions are 0-based here; people are shown the line plus one.
+read without the lines before it. Lines and byte positions are 0-based here; users are shown the line plus one.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class LogLines(DataAccess):
             is_late = number > first and self._clock.mono_ms() >= until_ms  # always a step further than before
             if len(hits) >= MAX_HITS or is_late:
                 return Hits(lines=hits, following=number)
-            rest = rest[-MAX_LINE_BYTES:]  # of a line without an end no more than is ever shown
+            rest = rest[-MAX_LINE_BYTES:]  # of an unfinished line only as much as is ever shown
         if rest and number >= first and sought.matches(_plain(rest)):
             hits.append(number)
         return Hits(lines=hits, following=None)
