@@ -123,6 +123,14 @@ def test_the_attempt_fails(harness: ConfinedHarness, canary: subprocess.Popen[by
     judged(harness, ESCAPES[name].replace("$CANARY", str(canary.pid)), canary)
 
 
+@pytest.mark.usefixtures("tmp_shown")
+def test_settings_of_the_worktree_cannot_be_made_where_git_reads_them(
+    harness: ConfinedHarness, canary: subprocess.Popen[bytes]
+) -> None:
+    harness.git("config", "extensions.worktreeConfig", "true")
+    judged(harness, f'{FSMONITOR} > "$GW/config.worktree"', canary)
+
+
 def test_the_judge_detects_the_actions_of_an_unconfined_command(
     harness: ConfinedHarness, canary: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+# The runners whose commands have all of the user's permissions.
+NOT_CONFINING = frozenset({"local", "slurm"})
+
 
 class BwrapOptions(Struct, frozen=True, kw_only=True):
     """What the runner `bwrap` allows beyond a task's worktree.

@@ -28,6 +28,8 @@ def add_git(mounts: Mounts, cwd: Path, common_dir: Path) -> None:
     if git_dir is None:
         return
     (common_dir / "logs").mkdir(exist_ok=True)
+    # Git reads it where extensions.worktreeConfig is set; a file that is missing could be made.
+    (git_dir / "config.worktree").touch()
     mounts.add(View.WRITE, git_dir, *(common_dir / name for name in _WRITTEN))
     mounts.add(View.READ, common_dir / "objects" / "info", *(git_dir / name for name in _LEADS_ELSEWHERE))
 

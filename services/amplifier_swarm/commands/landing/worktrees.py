@@ -16,6 +16,7 @@ from swarm_shared.agents.presets.catalog import load_presets
 from swarm_shared.domain.branch_names import task_branch, task_ref
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.domain.models import GROUP_OF, Group, TaskSpec
+from swarm_shared.domain.runners import NOT_CONFINING
 from swarm_shared.git.landing.prune import prune
 from swarm_shared.git.plumbing.refs import read_ref
 from swarm_shared.git.worktrees.disk_use import disk_use, size_of
@@ -122,6 +123,7 @@ def _prune(
             notice(f"{tasks.get(safe, safe)}: {failure}")
         return failure
 
+    trees = trees.of(trees.repository.wary(settings.runner not in NOT_CONFINING))
     forced = {names[task_id] for task_id in discarded}
     pruned = prune(trees, integration, busy=busy, forced=forced, cleanup=cleanup)
     trees.spares.tidy(0)

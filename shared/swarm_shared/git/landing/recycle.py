@@ -12,6 +12,7 @@ from msgspec import Struct
 from swarm_shared.domain.branch_names import task_ref
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.prune import reason_to_keep
+from swarm_shared.git.plumbing.gitlinks import gitlinks
 from swarm_shared.git.plumbing.index_listing import IndexListing, known_without_flags
 from swarm_shared.git.plumbing.permissions import make_accessible
 from swarm_shared.git.plumbing.refs import read_ref
@@ -128,6 +129,8 @@ def _ignored_alone(checkout: Checkout, *, meanwhile: Callable[[], None]) -> tupl
     if not checkout.link_is_ours() or modules_of(checkout):
         return None
     index = checkout.git_dir / "index"
+    if _has_repositories_inside(checkout, checkout.git, index):
+        return None
     entries = _status(checkout, checkout.git, meanwhile=meanwhile)
     if all(entry.startswith(_IGNORED) for entry in entries):
         if not known_without_flags(index) and IndexListing(checkout.git, others=False).has_flags:
@@ -142,11 +145,18 @@ def _ignored_alone(checkout: Checkout, *, meanwhile: Callable[[], None]) -> tupl
             return None
         git = checkout.git.with_index(private)
         git.ask("read-tree", "--reset", "HEAD")
+        if _has_repositories_inside(checkout, git, private):
+            return None
         entries = _status(checkout, git)
         if not all(entry.startswith(_IGNORED) for entry in entries) or IndexListing(git, others=False).has_flags:
             return None
         private.replace(index)
     return tuple(checkout.path / entry.removeprefix(_IGNORED) for entry in entries)
+
+
+def _has_repositories_inside(checkout: Checkout, git: Git, index: Path) -> bool:
+    """Whether an index names commits of repositories that are there: `git status` would obey their settings."""
+    return any(os.path.lexists(checkout.path / link / ".git") for link in gitlinks(git, index))
 
 
 def _status(checkout: Checkout, git: Git, *, meanwhile: Callable[[], None] = lambda: None) -> tuple[str, ...]:

@@ -82,6 +82,10 @@ class Repository:
         """The same repository, whose git keeps this descriptor open until it ends, even if we die before."""
         return replace(self, git=self.git.holding(descriptor))
 
+    def wary(self, wary: bool) -> Repository:
+        """The same repository, whose git is wary of settings that agents have written, or is not."""
+        return replace(self, git=replace(self.git, wary=wary))
+
     @property
     def bare(self) -> bool:
         return self.top_level is None

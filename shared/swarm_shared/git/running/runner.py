@@ -61,6 +61,8 @@ class Git:
         run: Starts the processes.
         pause: Waits so many seconds between tries.
         keep_open: Descriptors that the processes inherit.
+        wary: Enter no repository of a worktree whose settings could run a program: agents are confined, and have
+            written these settings.
     """
 
     cwd: Path
@@ -72,6 +74,7 @@ class Git:
     run: Run = run_process
     pause: Callable[[float], object] = time.sleep
     keep_open: tuple[int, ...] = ()
+    wary: bool = False
 
     def at(self, *, cwd: Path, git_dir: Path | None, work_tree: Path | None) -> Git:
         """The same git at another place."""
@@ -86,6 +89,13 @@ class Git:
 
     def with_environ(self, more: Mapping[str, str]) -> Git:
         return replace(self, environ={**self.environ, **more})
+
+    def offline(self) -> Git:
+        """The same git, for a repository whose settings an agent has written: it fetches nothing.
+
+        Git fetches objects that are missing by itself if a setting says where from, with a program that settings name.
+        """
+        return self.with_environ({"GIT_ALLOW_PROTOCOL": ""})
 
     def holding(self, descriptor: int) -> Git:
         """The same git, whose processes keep this descriptor open until they end, even if we die before."""

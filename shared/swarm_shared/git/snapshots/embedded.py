@@ -17,7 +17,8 @@ from swarm_shared.git.plumbing.diffs import Entry
 from swarm_shared.git.running.runner import Git, join_items
 
 _LINK_MODE = "160000"
-_NOT_FOUND = (0, 1, 128)
+_NO_MATCH = 1
+_NOT_FOUND = (0, _NO_MATCH, 128)
 
 
 class Embedded(Struct, frozen=True, kw_only=True):
@@ -61,8 +62,10 @@ def _new_links(git: Git, changes: Sequence[Entry]) -> tuple[str, ...]:
 def _is_own_work(git: Git, folder: Path) -> bool:
     if not (folder / ".git").is_dir():  # a file: a worktree or submodule of some repository
         return False
-    remotes = _inside(git, folder).ask("remote", ok=_NOT_FOUND)
-    return remotes.code == 0 and not remotes.out.strip()
+    if _inside(git, folder).ask("rev-parse", "--git-dir", ok=_NOT_FOUND).code != 0:
+        return False
+    config = ("config", "--file", str(folder / ".git" / "config"), "--name-only", "--get-regexp", r"^remote\.")
+    return git.ask(*config, ok=_NOT_FOUND).code == _NO_MATCH
 
 
 def _files_below(git: Git, top: Path, folder: str) -> list[str]:
@@ -82,4 +85,4 @@ def _files_below(git: Git, top: Path, folder: str) -> list[str]:
 
 
 def _inside(git: Git, folder: Path) -> Git:
-    return git.at(cwd=folder, git_dir=folder / ".git", work_tree=folder)
+    return git.at(cwd=folder, git_dir=folder / ".git", work_tree=folder).offline()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,6 +29,13 @@ MODULES = "modules"
 # In a worktree's git directory: the submodules as `setup` left them, so that files that it builds are not work.
 _AS_SET_UP = "swarm-submodules"
 _NONE = (0, 1, 128)
+# Settings that no git of ours runs a program by, or looks for further settings.
+_HARMLESS = re.compile(
+    r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|worktree|symlinks|ignorecase|precomposeunicode)"
+    r"|remote\..+\.(url|pushurl|fetch)|branch\..+\.(remote|merge|rebase)|submodule\..+\.(url|active)"
+    r"|submodule\.active|user\.(name|email)|extensions\.objectformat",
+    re.DOTALL,
+)
 
 
 class Module(Struct, frozen=True, kw_only=True):
@@ -38,12 +46,14 @@ class Module(Struct, frozen=True, kw_only=True):
         path: From the top of the worktree.
         checkout: Its files and repository.
         parent: The worktree, or the submodule, whose commits point to it.
+        unsafe: Why no git may work in it, where git is wary; None: it may.
     """
 
     name: str
     path: str
     checkout: Checkout
     parent: Checkout
+    unsafe: str | None = None
 
 
 class Secured(Struct, frozen=True, kw_only=True):
@@ -75,7 +85,7 @@ def note_set_up(checkout: Checkout) -> None:
     """Remember the submodules as they are now, before an agent works in them."""
     found = {}
     for module in modules_of(checkout):
-        head = module.checkout.head_sha() if module.checkout.path.is_dir() else None
+        head = module.checkout.head_sha() if module.checkout.path.is_dir() and module.unsafe is None else None
         if head is not None:
             found[module.name] = write_working_tree(module.checkout, known=head).tree
     if found:
@@ -106,9 +116,9 @@ def align(repository: Repository, checkout: Checkout) -> bool:
         git = module.checkout.git
         if sha is None or sha == module.checkout.head_sha():
             continue
-        if not has_commit(git, sha):
+        if module.unsafe is None and not has_commit(git, sha):
             _bring_kept(repository, module.name, module.checkout.git_dir)
-        if not has_commit(git, sha):
+        if module.unsafe is not None or not has_commit(git, sha):
             aligned = False
             continue
         git.ask("checkout", "--quiet", "--force", "--detach", sha, timeout_s=LONG_S)
@@ -126,7 +136,8 @@ def seed(repository: Repository, checkout: Checkout) -> None:
         if _has_kept(home / name):
             if not target.exists():
                 _make(repository, target, like=home / name)
-            _bring_kept(repository, name, target)
+            if _unsafe(checkout.git, target) is None:
+                _bring_kept(repository, name, target)
 
 
 def empty_modules(repository: Repository) -> tuple[str, ...]:
@@ -156,8 +167,10 @@ def _below(top: Checkout, parent: Checkout, prefix: str) -> Iterator[Module]:
 
 
 def _found(top: Checkout, parent: Checkout, name: str, path: Path, git_dir: Path) -> Iterator[Module]:
-    checkout = Checkout.of(parent.git, path=path, git_dir=git_dir)
-    yield Module(name=name, path=str(path.relative_to(top.path)), checkout=checkout, parent=parent)
+    git = parent.git.offline() if parent.git.wary else parent.git
+    checkout = Checkout.of(git, path=path, git_dir=git_dir)
+    below, unsafe = str(path.relative_to(top.path)), _unsafe(git, git_dir)
+    yield Module(name=name, path=below, checkout=checkout, parent=parent, unsafe=unsafe)
     yield from _below(top, checkout, f"{name}/{MODULES}/")
 
 
@@ -172,6 +185,19 @@ def _declared(parent: Checkout) -> Iterator[tuple[str, Path]]:
         folder = Path(os.path.normpath(parent.path / path))
         if folder.is_relative_to(parent.path) and folder != parent.path:
             yield key.removeprefix("submodule.").removesuffix(".path"), folder
+
+
+def _unsafe(git: Git, git_dir: Path) -> str | None:
+    """Why no git may work in a repository, where git is wary; None: it may."""
+    if not git.wary:
+        return None
+    if os.path.lexists(git_dir / "commondir"):
+        return "the settings of its repository are elsewhere, which could run programs outside of the runner"
+    listing = ("config", "--null", "--file", str(git_dir / "config"), "--name-only", "--list")
+    answer = git.at(cwd=Path("/"), git_dir=None, work_tree=None).ask(*listing, ok=_NONE)
+    keys = os.fsdecode(answer.out).split("\0")[:-1]
+    found = "unreadable" if answer.code else next((key for key in keys if not _HARMLESS.fullmatch(key)), None)
+    return None if found is None else f"a setting of its repository could run programs outside of the runner: {found}"
 
 
 def _names(home: Path, prefix: str) -> Iterator[str]:
@@ -189,9 +215,11 @@ def _secure_one(
     repository: Repository, module: Module, as_set_up: str | None, safe: str, message: str | None
 ) -> Secured:
     checkout = module.checkout
-    clear_stale(worktree_locks(checkout.git_dir), holder_is_dead=lambda _lock: True)
     head = _head(module)
     assert head is not None, "a submodule without a commit is not looked at"
+    if module.unsafe is not None:
+        return Secured(path=module.path, head_sha=head, unpushed=True, problem=module.unsafe)
+    clear_stale(worktree_locks(checkout.git_dir), holder_is_dead=lambda _lock: True)
     unpushed, committed = False, False
     try:
         tree = write_working_tree(checkout, known=head).tree if checkout.path.is_dir() else None

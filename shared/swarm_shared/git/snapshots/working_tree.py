@@ -11,11 +11,12 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from swarm_shared.git.plumbing.diffs import changed_entries
+from swarm_shared.git.plumbing.gitlinks import gitlinks, without
 from swarm_shared.git.plumbing.index_listing import IndexListing, note_without_flags, set_entries
 from swarm_shared.git.plumbing.permissions import make_accessible
 from swarm_shared.git.plumbing.refs import tree_of
 from swarm_shared.git.running.git_errors import GitFailed
-from swarm_shared.git.running.runner import LONG_S, Git
+from swarm_shared.git.running.runner import LONG_S, Git, join_items
 from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.git.snapshots.embedded import Embedded, take_in
 from swarm_shared.git.snapshots.untouched import untouched
@@ -125,12 +126,20 @@ def _add_all(git: Git, original: Path | None, index: Path, known: str) -> _Added
 
 
 def _add(git: Git) -> _Added:
+    assert git.index is not None
+    links = gitlinks(git, git.index)
     # --sparse: what an agent wrote outside a sparse checkout is work too.
-    add = ("add", "--all", "--sparse", "--ignore-errors")
-    answer = git.ask(*add, ok=(0, _SOME_REFUSED), timeout_s=LONG_S)
+    add = ["add", "--all", "--sparse", "--ignore-errors"]
+    if links:
+        add += ["--pathspec-from-file=-", "--pathspec-file-nul"]
+    given = without(links) if links else None
+    answer = git.ask(*add, ok=(0, _SOME_REFUSED), timeout_s=LONG_S, stdin=given)
     # Of a folder that it cannot read git only warns.
     if "Permission denied" in answer.err and git.work_tree is not None and make_accessible(git.work_tree):
-        answer = git.ask(*add, ok=(0, _SOME_REFUSED), timeout_s=LONG_S)
+        answer = git.ask(*add, ok=(0, _SOME_REFUSED), timeout_s=LONG_S, stdin=given)
+    if links:
+        # `add` would look for changes inside; this only records which commit each of them is on.
+        git.ask("update-index", "--remove", "-z", "--stdin", stdin=join_items(links))
     if answer.code == 0:
         return _Added(refused=(), complete=not answer.err)
     lines = re.findall(r"^(?:error|fatal): (.+)$", answer.err, re.MULTILINE)

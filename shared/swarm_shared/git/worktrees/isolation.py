@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from swarm_shared.domain.errors import ConfigError
+from swarm_shared.domain.runners import NOT_CONFINING
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.running.git_errors import GitUnusable
 from swarm_shared.git.worktrees.unreadable import Obstacle, missing, without_files
@@ -51,7 +52,8 @@ def decide(settings: Settings, *, landed_in: str | None = None) -> Isolation:
         return Isolation(repository=None, because=error.message)
     obstacle = _obstacle(found, settings, landed_in)
     if obstacle is None:
-        return Isolation(repository=found)
+        assert found is not None, "that there is none is an obstacle"
+        return Isolation(repository=found.wary(settings.runner not in NOT_CONFINING))
     if required or obstacle.unreadable:
         raise _refusal(f"no worktrees in {settings.project_root}: {obstacle.text}", obstacle.hint)
     return Isolation(repository=None, because=None if found is None else obstacle.text)
