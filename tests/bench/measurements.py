@@ -9,6 +9,7 @@ from bench import (
     answers,
     claims,
     clicks,
+    confinement,
     contention,
     cost,
     footprint,
@@ -54,5 +55,6 @@ MEASUREMENTS = {
     "landing": Measurement(title=landings.TITLE, measure=landings.measure),
     "contention": Measurement(title=contention.TITLE, measure=contention.measure),
     "worktrees": Measurement(title=worktrees.TITLE, measure=worktrees.measure),
+    "confinement": Measurement(title=confinement.TITLE, measure=confinement.measure),
     "cost": Measurement(title=cost.TITLE, measure=cost.measure),
 }

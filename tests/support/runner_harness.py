@@ -34,6 +34,13 @@ class Matrix(Struct, frozen=True, kw_only=True):
     sessions: int
     kill_s: float
 
+    def or_as_asked(self) -> Matrix:
+        """This one, or the one that the variable MATRIX asks for: tasks, sessions and seconds, such as `200,16,120`."""
+        if not (asked := os.environ.get("MATRIX")):
+            return self
+        tasks, sessions, kill_s = asked.split(",")
+        return Matrix(tasks=int(tasks), sessions=int(sessions), kill_s=float(kill_s))
+
 
 class RunnerHarness:
     """A swarm below `folder` whose sessions one runner runs. Make it with the `at` of its engine."""
