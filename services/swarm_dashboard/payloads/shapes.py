@@ -22,6 +22,7 @@ from swarm_shared.store.views.logs.session_log import LogPiece
 from swarm_shared.taskfile.definition import definition
 
 SHORT_LIST = 6
+MAX_CAUSES = 30  # the largest, of which the newest are listed
 MAX_EVENTS = 500
 MAX_LINKS = 200
 MAX_SESSIONS = 50
@@ -78,7 +79,7 @@ def status(reading: Reading) -> dict[str, Any]:
         "running": [row | {"verbs": verbs_for(row)} for row in browse.running(reading.log)],
         "obstacles": [asdict(finding) for finding in notices],
         "needs": needs(reading, notices),
-        "needs_you": _listed((recent["held"] + recent["failed"])[:SHORT_LIST]),
+        "needs_you": _needing(reading, recent),
         "just_failed": _listed(recent["failed"]),
         "just_finished": _listed(recent["completed"]),
         "services": {
@@ -183,6 +184,22 @@ def without_commands(text: str | None) -> str | None:
 
 def log_pieces(pieces: list[LogPiece]) -> list[Mapping[str, Any]]:
     return [{"start": p.start, "end": p.end, "stream": p.stream, "text": p.text} for p in pieces]
+
+
+def _needing(reading: Reading, recent: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Held tasks, one failed task per cause, and one that was imported as failed; `alike` if others are like it."""
+    failures, found = reading.database.failures, recent["held"]
+    causes = {failures.failed_with(cause["fingerprint"]): cause for cause in failures.causes(MAX_CAUSES)[:SHORT_LIST]}
+    rows = reading.browse.short_rows(seq for seq in causes if seq is not None)
+    for seq, row in sorted(rows.items(), key=lambda item: causes[item[0]]["newest_at"], reverse=True):
+        alike = causes[seq] if causes[seq]["failed"] > 1 else None
+        found = [*found, row | {"message": "", "at": causes[seq]["newest_at"], "alike": alike}]
+    imported = failures.imported()
+    first = next((row for row in recent["failed"] if row["id"] in imported["task_ids"]), None)
+    if first is not None:
+        found = [*found, first | {"alike": {"failed": imported["tasks"]} if imported["tasks"] > 1 else None}]
+    found = found[:SHORT_LIST]
+    return [shown | {"alike": row.get("alike")} for shown, row in zip(_listed(found), found, strict=True)]
 
 
 def _listed(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

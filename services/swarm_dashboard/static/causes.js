@@ -4,7 +4,7 @@
 import { h } from "./dom.js";
 import { count, plural } from "./format.js";
 import { elapsed, icon, taskLink } from "./pieces.js";
-import { retryGroup, taskButton } from "./requests/verbs.js";
+import { retryGroup, retryThese, taskButton } from "./requests/verbs.js";
 
 const CAUSES = {
   builder: "The builder gave up",
@@ -15,6 +15,8 @@ const CAUSES = {
   crash: "Crashed",
   unreadable: "Unreadable answer",
 };
+
+export const causeWord = (cause) => CAUSES[cause] ?? "Failed";
 
 /** One cause of failures. Its held tasks are listed with their reason. @param {Api.Group} one */
 export function group(one) {
@@ -37,7 +39,7 @@ export function group(one) {
       h(
         "p",
         { class: "quiet small" },
-        `${CAUSES[one.cause] ?? "Failed"} · ${amounts.filter(Boolean).join(" · ")} · newest `,
+        `${causeWord(one.cause)} · ${amounts.filter(Boolean).join(" · ")} · newest `,
         elapsed(one.newest_at),
         " ago",
       ),
@@ -52,7 +54,7 @@ export function group(one) {
       { class: "acts", "data-steady": "" },
       h(
         "button",
-        { type: "button", class: "small primary", onclick: () => retryGroup(one, CAUSES[one.cause] ?? one.cause) },
+        { type: "button", class: "small primary", onclick: () => retryGroup(one, causeWord(one.cause)) },
         one.tasks === 1 ? "Retry…" : `Retry all ${count(one.tasks)}…`,
       ),
       one.cause === "validator" &&
@@ -76,6 +78,16 @@ export function importedAsFailed({ tasks, task_ids: ids }) {
       h("p", { class: "quiet small" }, "Marked as failed in the task file; there is no attempt to show."),
       names(ids, more > 0 && [" and ", h("a", { href: "/tasks?status=failed" }, `${count(more)} more`)]),
     ),
+    tasks === ids.length &&
+      h(
+        "div",
+        { class: "acts", "data-steady": "" },
+        h(
+          "button",
+          { type: "button", class: "small primary", onclick: () => retryThese(ids) },
+          tasks === 1 ? "Retry…" : `Retry all ${count(tasks)}…`,
+        ),
+      ),
   );
 }
 

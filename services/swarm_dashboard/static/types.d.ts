@@ -207,6 +207,18 @@ declare namespace Api {
     groups: number;
   }
 
+  /** Failed tasks that stopped for the same cause; imported ones have a number alone. */
+  interface Alike {
+    failed: number;
+    tasks?: number;
+    held?: number;
+    fingerprint?: string;
+    cause?: string;
+    sample?: string;
+    attempts?: number;
+    newest_at?: string;
+  }
+
   interface Listed {
     id: string;
     name: string;
@@ -219,6 +231,8 @@ declare namespace Api {
     message: string | null;
     at: string;
     attempt_count: number;
+    /** Only in `needs_you`. */
+    alike?: Alike | null;
     verbs: string[];
   }
 

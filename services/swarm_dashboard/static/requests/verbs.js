@@ -191,6 +191,16 @@ export async function retryGroup({ fingerprint, tasks, sample }, cause) {
   });
 }
 
+/** Retry tasks that no attempt has stopped, such as those that were imported as failed. */
+export async function retryThese(ids) {
+  const sure = await confirm({
+    title: `Retry ${plural(ids.length, "task")}?`,
+    text: "They'll run like tasks that have never been tried.",
+    yes: `Retry ${plural(ids.length, "task")}`,
+  });
+  if (sure) await request(`Retry ${plural(ids.length, "task")}:`, "/api/tasks/bulk", { verb: "retry", ids });
+}
+
 /** Release many tasks that are held for one reason. */
 export const releaseAll = (ids) =>
   request(`Release ${plural(ids.length, "task")}:`, "/api/tasks/bulk", { verb: "release", ids });

@@ -1,6 +1,7 @@
 // @ts-check
 // Now: progress, running tasks, and what needs you.
 
+import { causeWord } from "../causes.js";
 import { h } from "../dom.js";
 import {
   compact,
@@ -308,6 +309,20 @@ function lists(status) {
   );
 }
 
+const alikeHref = ({ fingerprint }) => (fingerprint ? `/tasks?q=problem:${fingerprint}` : "/tasks?status=failed");
+
+/** What usually helps: for one task, or for all that stopped for the same cause. */
+function act(row) {
+  const all = row.alike?.fingerprint && row.alike;
+  if (!all) return verbs.taskButton(row.verbs[0], row);
+  const words = `Retry all ${count(all.tasks)}…`;
+  return h(
+    "button",
+    { type: "button", class: "small", onclick: () => verbs.retryGroup(all, causeWord(all.cause)) },
+    words,
+  );
+}
+
 const allOf = (rows, total) => (total > rows.length ? `all ${count(total)}` : "look");
 
 /** Whether nothing needs you, neither a task nor the swarm as a whole. */
@@ -330,10 +345,17 @@ function short(heading, rows, all, address, words, none = "Nothing yet") {
               h(
                 "div",
                 null,
-                h("p", { class: "head" }, taskName(row), h("span", { class: "ago" }, elapsed(row.at))),
+                h(
+                  "p",
+                  { class: "head" },
+                  taskName(row),
+                  row.alike &&
+                    h("a", { class: "alike", href: alikeHref(row.alike) }, `and ${count(row.alike.failed - 1)} more`),
+                  h("span", { class: "ago" }, elapsed(row.at)),
+                ),
                 words && h("p", { class: "why" }, words(row)),
               ),
-              words && h("span", { class: "act", "data-steady": "" }, verbs.taskButton(row.verbs[0], row)),
+              words && h("span", { class: "act", "data-steady": "" }, act(row)),
             ),
           ),
         )

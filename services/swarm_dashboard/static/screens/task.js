@@ -310,11 +310,11 @@ function path(task) {
 
 function actions(task) {
   if (!task.verbs.length) return null;
-  const takesNote = task.verbs.includes("retry") || task.verbs.includes("reject");
+  const takers = [task.verbs.includes("retry") && "Retry", task.verbs.includes("reject") && "Reject"].filter(Boolean);
   return h(
     "section",
     { class: "card actions", "aria-label": "What you can do" },
-    takesNote &&
+    takers.length > 0 &&
       h(
         "div",
         { class: "note" },
@@ -322,7 +322,7 @@ function actions(task) {
         h("textarea", {
           id: "note",
           rows: 2,
-          placeholder: "Optional. Sent with Retry or Reject.",
+          placeholder: `Optional. Sent with ${takers.join(" or ")}.`,
           "data-own": "",
         }),
       ),

@@ -1129,6 +1129,10 @@ WHERE EXISTS (SELECT 1 FROM dependencies AS d INDEXED BY dependencies_by_need JO
 -- name: tasks_with_problem
 SELECT id FROM tasks INDEXED BY tasks_by_fingerprint WHERE fingerprint = :fingerprint ORDER BY seq LIMIT :limit;
 
+-- name: failed_with_problem
+-- One failed task that this problem has stopped; held ones have it, too.
+SELECT seq FROM tasks INDEXED BY tasks_by_fingerprint WHERE fingerprint = :fingerprint AND status = 'failed' ORDER BY seq LIMIT 1;
+
 -- name: blocked_by_problem
 -- Bounded: a problem can stop any number of tasks.
 SELECT count(DISTINCT d.task)

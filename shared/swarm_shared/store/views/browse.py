@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections import Counter
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
@@ -100,6 +101,11 @@ class Browse(DataAccess):
                 shown["at"] = iso(end["at"] if end else row["updated_at"])
                 found[row["status"]].append(shown)
         return found
+
+    def short_rows(self, seqs: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """These tasks as `page` shows them, by their `seq`."""
+        rows = self._db.dicts(SQL["browse_seqs"], {"seqs": json.dumps(list(seqs))})
+        return {row["seq"]: _shown(row) for row in rows}
 
     def running(self, log: SessionLog) -> list[dict[str, Any]]:
         """Tasks that a worker has now, oldest first, with the last line that their agent wrote."""

@@ -32,6 +32,16 @@ class Failures(DataAccess):
         """
         return [self._shown(row) for row in self._db.dicts(SQL["problem_groups"], {"limit": limit})]
 
+    def causes(self, limit: int) -> list[dict[str, Any]]:
+        """The problems that have stopped failed tasks, the newest first among the largest `limit`.
+
+        Returns:
+            As `groups`, without `blocked`, `task_ids` and `output`, which cost a look at the tasks.
+        """
+        found = [row for row in self._db.dicts(SQL["problem_groups"], {"limit": limit}) if row["failed"]]
+        found.sort(key=lambda row: row["newest_at"] or 0, reverse=True)
+        return [row | {"newest_at": iso(row["newest_at"])} for row in found]
+
     def totals(self) -> dict[str, int]:
         """How many groups there are, and how many tasks are in them: `groups`, `tasks`, of these `failed`, `held`."""
         groups, failed, held = self._db.row(SQL["problem_totals"]) or (0, 0, 0)
@@ -64,6 +74,11 @@ class Failures(DataAccess):
         return [
             row[0] for row in self._db.rows(SQL["tasks_with_problem"], {"fingerprint": fingerprint, "limit": limit})
         ]
+
+    def failed_with(self, fingerprint: str) -> int | None:
+        """The `seq` of a task that is failed with this problem, the first in import order."""
+        found: int | None = self._db.value(SQL["failed_with_problem"], {"fingerprint": fingerprint})
+        return found
 
     def _shown(self, row: dict[str, Any]) -> dict[str, Any]:
         key = {"fingerprint": row["fingerprint"]}
