@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarm_shared.domain.errors import InputError, NotFound, StateError, SupervisorError, SwarmError
 from swarm_shared.domain.models import DEFINITION_VERBS, TASK_VERBS, Verb
+from swarm_shared.program.nearest import suggestion
 from swarm_shared.runners.following import removal, seen_running
 from swarm_shared.store.requests.control import ControlRow
 from swarm_shared.store.requests.steering import RUNNING, Applied, MustStop, Steered
@@ -143,8 +144,6 @@ def _apply(database: TaskDatabase, verb: Verb, target: str, argument: Mapping[st
             return Applied(text="emergency stop: all sessions end now")
         case Verb.DRAIN if target:
             if not database.workers.want(target, "drain"):
-                from swarm_shared.program.nearest import suggestion  # only for a mistake: difflib loads slowly
-
                 known = [worker.worker_id for worker in database.workers.alive()]
                 raise NotFound(f"no worker {target!r} is running", hint=suggestion(target, known, "workers are"))
             return Applied(text=f"{target} leaves after its current task")

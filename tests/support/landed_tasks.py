@@ -52,7 +52,16 @@ def land(harness: Harness, integration: Integration, opened: TaskWorktree) -> No
 
 
 def recycled(harness: Harness, integration: Integration, safe: str, spares: int = 1) -> str | None:
-    return recycle(harness.trees, integration, safe, spares=spares).kept_because
+    """Recycle the worktree; the reason if it is kept."""
+    result = recycle(harness.trees, integration, safe, spares=spares)
+    return result if isinstance(result, str) else None
+
+
+def made_spare(trees: TaskWorktrees, integration: Integration, safe: str, spares: int = 1) -> Recycled:
+    """Recycle a worktree that nothing keeps."""
+    result = recycle(trees, integration, safe, spares=spares)
+    assert not isinstance(result, str), result
+    return result
 
 
 def open_at_once(trees: TaskWorktrees, integration: Integration, safe: str, landed: str) -> TaskWorktree:
@@ -60,7 +69,7 @@ def open_at_once(trees: TaskWorktrees, integration: Integration, safe: str, land
     waiting = [landed]
 
     def make_spare() -> Recycled | None:
-        return recycle(trees, integration, waiting.pop(), spares=1) if waiting else None
+        return made_spare(trees, integration, waiting.pop()) if waiting else None
 
     return trees.open(safe, str(integration.tip()), holder_is_dead=lambda _: True, make_spare=make_spare)
 

@@ -13,6 +13,7 @@ import click
 
 from amplifier_swarm.command_line.app import App
 from swarm_shared.domain.errors import NotFound, SwarmError
+from swarm_shared.program.nearest import suggestion
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
@@ -30,8 +31,6 @@ def check_phase(database: TaskDatabase, phase: str | None) -> None:
     """
     if phase is None or database.tasks.page(phase=phase, limit=1)[1]:
         return
-    from swarm_shared.program.nearest import suggestion  # only for a mistake: difflib loads slowly
-
     phases = database.tasks.phases(limit=MAX_OFFERED)
     raise NotFound(f"no task has the phase '{phase}'", hint=suggestion(phase, phases, "phases are"))
 

@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from swarm_shared.domain.models import Group, Status, statuses_named
+from swarm_shared.program.nearest import Suggester, or_nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,8 +23,6 @@ def status_option(help: str) -> Callable[[F], F]:
             try:
                 found += statuses_named(word)
             except ValueError:
-                from swarm_shared.program.nearest import Suggester, or_nearest  # only for a mistake
-
                 choices = f"choose from: {', '.join(known_words())}"
                 advice = or_nearest(Suggester(known_words()).nearest(word), choices)
                 raise click.BadParameter(f"{word!r} is not a status; {advice}", ctx, param) from None

@@ -10,7 +10,6 @@ from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Outcome, Status
 from swarm_shared.store.views.timeline import Drawn, Ran
 
-KINDS = ("passed", "retried", "failed", "held", "interrupted", "stopped")
 _TRIED_AGAIN = ("failed", "crashed")
 _ENDS = {str(Status.FAILED): "failed", str(Status.HELD): "held"}
 
@@ -27,7 +26,8 @@ def bars(
     passed.
 
     Returns:
-        Dictionaries with `at`, where the slot begins, and a number for each of `KINDS` that occurred.
+        Dictionaries with `at`, where the slot begins, and a number for each kind that occurred: passed, retried,
+        failed, held, interrupted or stopped.
     """
     first = since // slot_ms
     counts: list[dict[str, int]] = [{} for _ in range(until // slot_ms - first + 1)]

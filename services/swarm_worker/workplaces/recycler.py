@@ -28,7 +28,7 @@ class Recycler:
         self, database: TaskDatabase, config: WorkerConfig, trees: TaskWorktrees, branch: IntegrationBranch
     ) -> None:
         self._db, self._config, self._trees, self._branch = database, config, trees, branch
-        self._kept: set[str] = set()  # what must stay was looked at once and is not looked at every second
+        self._kept: set[str] = set()  # examined once, and not again every second
 
     def make_spare(self) -> Recycled | None:
         """Recycle a landed worktree for a task that is about to open its own; None if there was none."""
@@ -60,7 +60,7 @@ class Recycler:
         return next((one for one in recycled if one is not None), None)
 
     def _recycled(self, safe: str) -> Recycled | None:
-        """What became of a task's worktree; None when it is kept."""
+        """Recycle a task's worktree; None if it is kept or in use."""
         try:
             with self._trees.locked(safe, timeout_s=0) as descriptor:
                 if not self._db.landings.completed_among([safe]):
@@ -77,9 +77,9 @@ class Recycler:
         except RepositoryBusy:
             return None  # another worker is working on it
         except (GitError, GitUnusable, OSError) as error:
-            recycled = Recycled(kept_because=str(error))
-        if recycled.kept_because is None:
+            recycled = str(error)
+        if not isinstance(recycled, str):
             return recycled
         self._kept.add(safe)
-        event(LOG, "worktree_kept", worktree=safe, reason=recycled.kept_because)
+        event(LOG, "worktree_kept", worktree=safe, reason=recycled)
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
 
@@ -33,6 +32,8 @@ class Suggester:
             if self._work_left <= 0:
                 break
             affordable.append(word)
+        import difflib  # here, as only mistakes need it: it loads slowly
+
         found = difflib.get_close_matches(text, affordable, n=1, cutoff=CUTOFF)
         return found[0] if found else None
 

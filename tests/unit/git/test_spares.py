@@ -15,6 +15,7 @@ from landed_tasks import (
     harness_with_products,
     in_the_list,
     integration_of,
+    made_spare,
     open_at_once,
     plant_ignored,
     recycled,
@@ -22,11 +23,12 @@ from landed_tasks import (
 )
 from repositories import Harness
 
+from swarm_shared.git.landing import recycle as recycling
 from swarm_shared.git.landing.following import Integration
-from swarm_shared.git.landing.recycle import recycle
 from swarm_shared.git.running.process import Completed, run_process
 from swarm_shared.git.snapshots.snapshot import take_snapshot
 from swarm_shared.git.worktrees.spares import Recycled
+from swarm_shared.git.worktrees.survey import Survey, survey
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 
 
@@ -72,7 +74,7 @@ def test_a_task_whose_spare_is_taken_by_another_gets_the_next_landed_worktree_wi
     def make_spare() -> Recycled | None:
         if not landed:
             return None
-        made = recycle(harness.trees, integration, landed.pop(), spares=1)
+        made = made_spare(harness.trees, integration, landed.pop())
         if landed:
             harness.open("quicker", tip)
         return made
@@ -153,7 +155,7 @@ def test_a_spare_that_changes_after_its_examination_is_restored(harness: Harness
     tip = str(integration.plan_follow("refs/heads/main", tip=str(integration.tip())).new)
 
     def make_spare() -> Recycled | None:
-        made = recycle(harness.trees, integration, "t1", spares=1)
+        made = made_spare(harness.trees, integration, "t1")
         assert made.examined is not None
         (made.examined.path / "a.txt").write_text("spoiled\n")
         return made
@@ -173,7 +175,7 @@ def test_knowledge_about_one_spare_is_not_applied_to_another(harness: Harness, i
     older.rename(hidden)
 
     def make_spare() -> Recycled | None:
-        made = recycle(harness.trees, integration, "t2", spares=2)
+        made = made_spare(harness.trees, integration, "t2", spares=2)
         assert made.examined is not None
         hidden.rename(older)
         harness.trees.spares.take(harness.trees.path_of("quicker"), ref="refs/heads/quicker", first=made.examined.path)
@@ -274,6 +276,28 @@ def test_with_enough_spares_a_landed_worktree_is_removed(harness: Harness, integ
     assert not path.exists()
     assert in_the_list(harness) == set()
     assert harness.sha("swarm/task/t1"), "its branch is kept"
+
+
+@pytest.mark.parametrize(("spares", "with_cleanup", "surveys"), [(1, False, 1), (1, True, 1), (0, False, 0)])
+def test_files_are_surveyed_once_and_only_for_a_spare(
+    harness: Harness,
+    integration: Integration,
+    monkeypatch: pytest.MonkeyPatch,
+    spares: int,
+    with_cleanup: bool,
+    surveys: int,
+) -> None:
+    work(harness, integration, "t1")
+    surveyed: list[Path] = []
+
+    def counted(path: Path, *args: Any) -> Survey:
+        surveyed.append(path)
+        return survey(path, *args)
+
+    monkeypatch.setattr(recycling, "survey", counted)
+    cleanup = (lambda _: None) if with_cleanup else None
+    recycling.recycle(harness.trees, integration, "t1", spares=spares, cleanup=cleanup)
+    assert len(surveyed) == surveys
 
 
 def test_spares_beyond_the_limit_are_removed(harness: Harness, integration: Integration) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from amplifier_swarm.command_line.submit import Live
 from swarm_shared.domain.errors import NotFound
+from swarm_shared.program.nearest import suggestion
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
@@ -19,6 +20,4 @@ def check_known(database: TaskDatabase, worker: str) -> None:
     """
     known = [row["worker_id"] for row in database.workers.shown()]
     if Live.of(database).reaper and worker not in known:
-        from swarm_shared.program.nearest import suggestion  # only for a mistake: difflib loads slowly
-
         raise NotFound(f"no worker '{worker}'", hint=suggestion(worker, known, "workers are"))

@@ -17,7 +17,6 @@ const KINDS = {
 };
 export const wordOf = (kind) => KINDS[kind]?.word ?? kind;
 export const fillOf = (kind) => `url(#pattern-${kind})`;
-export const toneOf = (kind) => KINDS[kind]?.tone ?? "not_started";
 
 /** The patterns themselves, once in the document. */
 export function patterns() {

@@ -202,7 +202,7 @@ function seconds(row) {
 }
 
 /** The rows of this page sorted by a column (`-time` is descending), or in the order of the queue. */
-export function sorted(rows, by) {
+function sorted(rows, by) {
   const of = SORTS[by?.replace("-", "")];
   if (!of) return rows;
   const sign = by.startsWith("-") ? -1 : 1;

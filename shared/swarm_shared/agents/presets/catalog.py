@@ -28,6 +28,7 @@ from swarm_shared.agents.presets.entry import Entry
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.models import Role
 from swarm_shared.domain.trouble import TroubleKind
+from swarm_shared.program.nearest import Suggester, or_nearest
 
 
 def shipped(name: str) -> dict[str, Any]:
@@ -59,8 +60,6 @@ def choose(presets: Mapping[str, AgentCli], name: str) -> AgentCli:
     """
     if name in presets:
         return presets[name]
-    from swarm_shared.program.nearest import Suggester, or_nearest  # only for a mistake: difflib loads slowly
-
     known = sorted(presets)
     raise ConfigError(
         f"agent CLI {name!r} is not known",

@@ -27,6 +27,7 @@ from swarm_shared.git.running.git_errors import DirtyCheckout, GitFailed, RefMov
 from swarm_shared.git.running.runner import LONG_S, Git
 from swarm_shared.git.snapshots.untouched import untouched
 from swarm_shared.git.worktrees.listing import all_checked_out_at
+from swarm_shared.program.nearest import suggestion
 
 NAMED_PATHS = 20
 MAX_BRANCHES = 200
@@ -133,8 +134,6 @@ def heads(integration: Integration, branch: str) -> Heads:
 
 
 def _meant(integration: Integration, branch: str) -> str | None:
-    from swarm_shared.program.nearest import suggestion  # only for a mistake: difflib loads slowly
-
     return suggestion(branch, own_branches(integration), "your branches are")
 
 

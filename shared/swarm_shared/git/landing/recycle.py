@@ -35,15 +35,15 @@ def recycle(
     *,
     spares: int,
     cleanup: Callable[[Path], str | None] | None = None,
-) -> Recycled:
-    """Turn the worktree of a landed task into a spare, or remove it; the branch stays.
+) -> Recycled | str:
+    """Turn the worktree of a landed task into a spare, or remove it; the branch stays. A text is why it is kept.
 
     The caller has locked the worktree (`TaskWorktrees.lock_of`) and knows that nothing of the task is alive.
 
     Args:
         trees: With a git that inherits that lock.
         spares: How many there may be at most.
-        cleanup: Runs the user's commands in the folder that the agents have worked in; a text is why it must stay.
+        cleanup: Runs the user's commands in the folder in which the agents worked; a text is why it must stay.
     """
     checkout = trees.find(safe)
     if checkout is None:
@@ -51,20 +51,21 @@ def recycle(
         trees.remove(safe)
         return Recycled()
     if (checkout.git_dir / "locked").exists():
-        return Recycled(kept_because="it is locked (git worktree lock)")
+        return "it is locked (git worktree lock)"
     if (checkout.git_dir / "index.lock").exists():
-        return Recycled(kept_because="a git command is running in it")
+        return "a git command is running in it"
     head = read_ref(checkout.git, "HEAD")
     for sha in (read_ref(integration.repository.git, task_ref(safe)), head):
         if sha is None or not integration.contains(sha):
-            return Recycled(kept_because="its commits have not landed")
+            return "its commits have not landed"
     assert head is not None, "it is contained"
-    found = _examined(trees, integration, safe, checkout)
+    has_room = len(trees.spares.paths()) < spares
+    found = _examined(trees, integration, safe, checkout, surveys=has_room and cleanup is None)
     if not isinstance(found, str) and cleanup is not None:
-        # What it does to the files is looked at like everything else.
-        found = cleanup(trees.cwd_of(checkout)) or _examined(trees, integration, safe, checkout)
+        # Its effects on the files are examined like everything else.
+        found = cleanup(trees.cwd_of(checkout)) or _examined(trees, integration, safe, checkout, surveys=has_room)
     if isinstance(found, str):
-        return Recycled(kept_because=found)
+        return found
     ignored, files = found.ignored, found.files
     products = _products(trees, checkout, ignored)
     if products or ignored is None:
@@ -93,17 +94,23 @@ class _Found(Struct, frozen=True, kw_only=True):
     files: Survey | None
 
 
-def _examined(trees: TaskWorktrees, integration: Integration, safe: str, checkout: Checkout) -> _Found | str:
-    """What a worktree contains besides landed work, or why it must be kept."""
-    looked: list[Survey] = []
+def _examined(
+    trees: TaskWorktrees, integration: Integration, safe: str, checkout: Checkout, *, surveys: bool
+) -> _Found | str:
+    """What a worktree contains besides landed work, or why it must be kept.
 
-    def look() -> None:
+    Args:
+        surveys: Also survey the files, which only a worktree that becomes a spare needs.
+    """
+    surveyed: list[Survey] = []
+
+    def survey_files() -> None:
         try:
-            looked.append(survey(checkout.path, trees.kept_below(checkout.path)))
+            surveyed.append(survey(checkout.path, trees.kept_below(checkout.path)))
         except OSError:
-            pass  # git is about to be refused too, and permissions are given back
+            pass  # git is about to be refused too, and permissions are restored
 
-    ignored = _ignored_alone(checkout, meanwhile=look)
+    ignored = _ignored_alone(checkout, meanwhile=survey_files if surveys else lambda: None)
     if ignored is None:
         reason = reason_to_keep(trees, integration, safe)
         if reason is not None:
@@ -111,7 +118,7 @@ def _examined(trees: TaskWorktrees, integration: Integration, safe: str, checkou
     inner = _own_repository(_products(trees, checkout, ignored))
     if inner is not None:
         return f"it contains a repository: {inner.relative_to(checkout.path)}"
-    return _Found(ignored=ignored, files=looked[0] if looked else None)
+    return _Found(ignored=ignored, files=surveyed[0] if surveyed else None)
 
 
 def _products(trees: TaskWorktrees, checkout: Checkout, ignored: tuple[Path, ...] | None) -> list[Path]:
@@ -119,7 +126,7 @@ def _products(trees: TaskWorktrees, checkout: Checkout, ignored: tuple[Path, ...
 
 
 def _ignored_alone(checkout: Checkout, *, meanwhile: Callable[[], None]) -> tuple[Path, ...] | None:
-    """What git ignores here, where that is all that differs from a fresh checkout; else None.
+    """What git ignores here, if that is all that differs from a fresh checkout; otherwise None.
 
     A flag in the index hides a file from git, and a submodule has its own repository.
 
@@ -160,11 +167,11 @@ def _has_repositories_inside(checkout: Checkout, git: Git, index: Path) -> bool:
 
 
 def _status(checkout: Checkout, git: Git, *, meanwhile: Callable[[], None] = lambda: None) -> tuple[str, ...]:
-    """How the files differ from HEAD, also in what git ignores."""
+    """How the files differ from HEAD, including ignored ones."""
     options = ("--porcelain", "-z", "--ignored", "--untracked-files=normal", "--ignore-submodules=none")
     answer = git.ask("status", *options, timeout_s=LONG_S, meanwhile=meanwhile)
     entries = split_items(answer.out)
-    # What git cannot look into may hide something, and what it ignores is looked into by ourselves.
+    # Folders that git cannot read may hide something, and we read those that it ignores ourselves.
     if (entries or answer.err) and make_accessible(checkout.path):
         entries = split_items(git.ask("status", *options, timeout_s=LONG_S).out)
     return entries

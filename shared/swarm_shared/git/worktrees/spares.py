@@ -40,14 +40,12 @@ class Examined(Struct, frozen=True, kw_only=True):
 
 
 class Recycled(Struct, frozen=True, kw_only=True):
-    """What became of a landed worktree.
+    """A landed worktree has become a spare or was removed.
 
     Args:
-        kept_because: Why it is still there; None when it became a spare or was removed.
-        examined: The spare that it became, where nothing but its commit was found in it.
+        examined: The spare that it became, if nothing but its commit was found in it.
     """
 
-    kept_because: str | None = None
     examined: Examined | None = None
 
 

@@ -127,10 +127,6 @@ class Browse(DataAccess):
         values = {"task": task, "limit": limit}
         return {"needs": self._linked("needs_shown", values), "dependents": self._linked("dependents_shown", values)}
 
-    def recent_passes(self, window: int) -> int:
-        """How many passed attempts the estimate of the time left is based on."""
-        return len(self._db.rows(SQL["recent_passes"], {"window": window}))
-
     def _linked(self, name: str, values: dict[str, Any]) -> list[dict[str, Any]]:
         rows = self._db.dicts(SQL[name], values)
         return [row | {"group": str(GROUP_OF[Status(row["status"])])} for row in rows]

@@ -11,6 +11,7 @@ from swarm_shared.agents.reading.usage import Usage
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.domain.models import GROUP_OF, Group, HoldReason, Status, TaskSpec, priority_label
+from swarm_shared.program.nearest import Suggester, or_nearest
 from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.engine.data_access import DataAccess, from_json
 from swarm_shared.store.queue.failures.fingerprints import headline
@@ -47,8 +48,6 @@ class Tasks(DataAccess):
 
     def not_found(self, task_id: str) -> NotFound:
         """The error for an unknown id; it names the nearest one among its neighbours."""
-        from swarm_shared.program.nearest import Suggester, or_nearest  # only for a mistake: difflib loads slowly
-
         near = neighbours(self._db, task_id)
         advice = or_nearest(Suggester(near).nearest(task_id), "amplifier-swarm list-tasks shows the ids")
         return NotFound(f"no task {task_id!r}", hint=advice)
