@@ -109,3 +109,12 @@ def test_the_shown_tasks_are_saved_as_a_task_file(harness: SteeredQueue, page: P
     assert downloading.value.suggested_filename == "tasks-failed.yaml"
     assert [task.id for task in read_task_file(None, downloading.value.path().read_bytes()).tasks] == ["b"]
     expect(page.locator('.notice[data-kind="done"]')).to_contain_text("1 task")
+    page.locator(".filters").get_by_role("link", name="all").click()
+    expect(page.locator("table.tasks tbody tr")).to_have_count(2)
+    page.fill("#search-box", "id:a")
+    expect(page.locator("table.tasks tbody tr")).to_have_count(1)
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Export").click()
+    assert downloading.value.suggested_filename == "tasks-selected.yaml"
+    found = read_task_file(None, downloading.value.path().read_bytes()).tasks
+    assert [task.id for task in found] == ["a"]

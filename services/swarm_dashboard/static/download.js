@@ -25,12 +25,15 @@ export async function saveReport(form) {
   }
 }
 
-/** Save tasks as a task file: those that match the filters `q`, `status` and `phase`. */
-export async function exportTasks(filters = {}) {
+/**
+ * Save tasks as a task file: those that match the filters.
+ * @param {{ q?: string, status?: string, phase?: string }} filters
+ */
+export async function exportTasks({ q, status, phase }) {
   const notice = new Notice("Export:");
   try {
-    const { tasks, text } = await get("/api/export", filters);
-    save([text], Object.keys(filters).length ? "tasks-selected.yaml" : "tasks.yaml");
+    const { tasks, text } = await get("/api/export", { q, status, phase });
+    save([text], q || phase ? "tasks-selected.yaml" : status ? `tasks-${status}.yaml` : "tasks.yaml");
     notice.say("done", plural(tasks, "task"));
   } catch (error) {
     notice.say("refused", error.message);
