@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from importlib import resources
 from typing import Any
 
 import pytest
+from msgspec.structs import fields
 
 from swarm_shared.agents.presets.catalog import choose, load_presets
-from swarm_shared.agents.presets.cli import Progress, PromptChannel, Reader, Store
+from swarm_shared.agents.presets.cli import AgentCli, Progress, PromptChannel, Reader, ResultRules, Store
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.models import Role
 from swarm_shared.settings.settings import default_of
@@ -35,6 +38,14 @@ def test_the_shipped_presets_exist_and_amplifier_is_the_default() -> None:
         "--output-format",
         "json",
     )
+
+
+def test_every_preset_key_is_explained_at_the_top_of_the_data_file() -> None:
+    header = resources.files("swarm_shared.agents.presets").joinpath("presets.toml").read_text("utf-8").split("\n[")[0]
+    explained = set(re.findall(r"^# ([a-z_]+(?:, [a-z_]+)*)  ?\S?", header, re.MULTILINE))
+    words = {word for entry in explained for word in entry.split(", ")}
+    keys = {field.name for structure in (AgentCli, ResultRules) for field in fields(structure)}
+    assert keys - words == {"name", "result", "session_log"}  # those have a section each
 
 
 def test_a_user_adds_a_cli_without_code() -> None:
