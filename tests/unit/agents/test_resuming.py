@@ -74,6 +74,11 @@ def test_the_first_retry_resumes_and_the_second_starts_fresh(harness: Harness) -
     assert harness.next() is None
 
 
+def test_a_session_of_a_cli_without_agents_is_resumed_whatever_agent_is_set(harness: Harness) -> None:
+    harness.attempt(objection(), cli="codex")
+    assert harness.next(cli="codex", agent="another") == "s1"
+
+
 def test_a_refused_landing_counts_as_the_first_retry(harness: Harness) -> None:
     harness.attempt(replace(PASSED, builder_session_id="s1", base_sha="b", head_sha="h"))
     landing = harness.db.landings.claim(harness.claimant())
@@ -88,9 +93,11 @@ def test_a_cli_that_cannot_resume_starts_fresh(harness: Harness) -> None:
 
 
 def test_a_session_is_resumed_only_by_the_same_agent_of_the_same_cli(harness: Harness) -> None:
-    harness.attempt(objection())
-    assert harness.next(agent="another") is None
-    assert harness.next(cli="stream") is None
+    harness.attempt(objection(), cli="amplifier")
+    harness.saved("s1")
+    assert harness.next(cli="amplifier") == "s1"
+    assert harness.next(cli="amplifier", agent="another") is None
+    assert harness.next(cli="codex") is None
 
 
 def test_an_amplifier_session_is_resumed_only_if_it_was_saved(harness: Harness) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from swarm_shared.agents.amplifier.home import TRANSCRIPT_FILE, sessions_folder
 from swarm_shared.agents.presets.cli import AgentCli, Store
 from swarm_shared.agents.prompting.history import is_instructive
-from swarm_shared.domain.models import FailureCause, FailureClass, Outcome
+from swarm_shared.domain.models import FailureCause, FailureClass, Outcome, Role
 
 # The first retry resumes, because that agent knows what it has done; the second starts fresh, because what it knows
 # has not helped.
@@ -32,7 +32,7 @@ def session_to_resume(
     Args:
         history: What was tried and has ended, from `Tasks.history`.
         retries_used: Failed attempts and refused landings since the last fresh budget.
-        agent: Who builds next; a session belongs to one agent of one CLI.
+        agent: Who builds next; a session belongs to one agent, where its CLI has agents.
         env, cwd: What the next session will have; CLIs find their sessions by them.
         shares_sessions: Whether the next session's route can resume one of the route named.
     """
@@ -44,7 +44,9 @@ def session_to_resume(
     if last["question"] is None and retries_used != _RETRY_THAT_RESUMES:
         return None
     session = last["builder_session_id"]
-    if session is None or (last["agent_cli"], last["builder_agent"]) != (cli.name, agent):
+    if session is None or last["agent_cli"] != cli.name:
+        return None
+    if cli.takes_agent(Role.BUILDER) and last["builder_agent"] != agent:
         return None
     if (route := last.get("route")) is not None and not shares_sessions(route):
         return None
