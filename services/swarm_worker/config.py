@@ -17,6 +17,7 @@ from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.models import Role
 from swarm_shared.domain.prices import Price
 from swarm_shared.domain.routes import Routing
+from swarm_shared.domain.runners import NOT_CONFINING
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.worktrees.isolation import decide
 from swarm_shared.own_checkout import not_pointed_at_a_project
@@ -102,6 +103,8 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
     prefix = container_argv() if settings.contain else ()
     runner = runner_named(settings.runner, settings, grounds, prefix=prefix)
     other = runner_of_checks(settings)
+    if settings.runner not in NOT_CONFINING:
+        presets = {name: cli.for_confined_sessions() for name, cli in presets.items()}
     check_runner = runner if other == settings.runner else runner_named(other, settings, grounds, prefix=prefix)
     return WorkerConfig(
         worker_id=worker_id,

@@ -43,6 +43,14 @@ def loop(harness: Harness) -> Iterator[Finding]:
     yield Finding(promise=FAIL, kept=kept, seen=_state(refused))
 
 
+def confined(harness: Harness) -> Iterator[Finding]:
+    """Build, check, validate and land with agents that are confined by bubblewrap."""
+    harness.queue(_task("a", checks=["test -f done/a.1.txt"]))
+    harness.start("--runner", "bwrap")
+    harness.wait_end(LIMIT_S)
+    yield _loop_finding(harness, harness.landed())
+
+
 def plan_from(harness: Harness) -> Iterator[Finding]:
     """An agent writes a task file for a goal, and another session reviews it; the project stays as it is."""
     plan = r"tasks:\n- {id: hello, name: Say hello, acceptance_criteria: [It greets], files: [hello.py]}\n"

@@ -43,3 +43,9 @@ def test_a_real_cli_keeps_its_promises(clis: Installed, name: str, case: cases.C
     with harness(BY_NAME[name], clis, User.me()) as swarm:
         broken = [f"{found.promise}: {found.seen}" for found in case(swarm) if not found.kept]
     assert not broken, "\n".join(broken)
+
+
+def test_a_real_cli_with_a_sandbox_of_its_own_works_when_it_is_confined(clis: Installed) -> None:
+    with harness(BY_NAME["codex"], clis, User.me()) as swarm:
+        broken = [f"{found.promise}: {found.seen}" for found in cases.confined(swarm) if not found.kept]
+    assert not broken, "\n".join(broken)

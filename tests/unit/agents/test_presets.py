@@ -62,6 +62,16 @@ def test_an_entry_named_like_a_preset_changes_only_the_keys_that_it_states() -> 
     assert cli.result == shipped.result
 
 
+def test_confined_sessions_do_without_the_sandbox_of_their_cli() -> None:
+    shipped = load_presets()["codex"]
+    cli = shipped.for_confined_sessions()
+    assert "workspace-write" in shipped.argv[Role.BUILDER]
+    for words in (*cli.argv.values(), cli.resume):
+        assert any("danger-full-access" in word for word in words)
+        assert not any("workspace-write" in word for word in words)
+    assert load_presets()["claude"].for_confined_sessions() == load_presets()["claude"]
+
+
 def test_an_entry_may_be_based_on_another_preset() -> None:
     cli = load_presets({"beta": {"like": "amplifier", "binary": "amplifier-beta"}})["beta"]
     assert (cli.name, cli.binary, cli.store) == ("beta", "amplifier-beta", Store.AMPLIFIER)

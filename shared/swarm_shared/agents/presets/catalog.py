@@ -112,6 +112,7 @@ def _agent_cli(name: str, settings: Mapping[str, Any]) -> AgentCli:
         session_variables=entry.words("session_variables"),
         state=_state(entry),
         variables=entry.words("variables"),
+        confined=entry.texts_by_name("confined", template=True),
         trouble=signs_from(entry, "trouble"),
         trouble_exits={
             _exit_code(entry, code): _kind(entry, f"trouble_exits.{code}", kind)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from swarm_shared.domain.models import Role
 from swarm_shared.domain.trouble import TroubleKind
@@ -145,6 +146,7 @@ class AgentCli(Struct, frozen=True, kw_only=True):
     session_variables: tuple[str, ...] = ()
     state: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
+    confined: Mapping[str, str] = field(default_factory=dict)
     trouble: tuple[Sign, ...] = ()
     trouble_exits: Mapping[int, TroubleKind] = field(default_factory=dict)
     http_exits: bool = False
@@ -156,6 +158,15 @@ class AgentCli(Struct, frozen=True, kw_only=True):
     cancelled: tuple[re.Pattern[str], ...] = ()
     result: ResultRules = field(default_factory=ResultRules)
     session_log: SessionLog | None = None
+
+    def for_confined_sessions(self) -> AgentCli:
+        """The preset for sessions that the runner confines."""
+
+        def confined(words: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(self.confined.get(word, word) for word in words)
+
+        argv = {role: confined(words) for role, words in self.argv.items()}
+        return replace(self, argv=argv, resume=confined(self.resume))
 
     def takes_agent(self, role: Role) -> bool:
         """Whether sessions in this role run the agent that the settings name; most agent CLIs have only their own."""
