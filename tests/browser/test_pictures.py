@@ -41,6 +41,17 @@ def paths(page: Page, picture: str) -> str:
     return found
 
 
+def each_shape(page: Page) -> list[str]:
+    """The text of each shape in a lane, from right to left; it names a task, which no other shape does."""
+    page.keyboard.press("End")
+    found = [said(page, "lanes")]
+    while True:
+        page.keyboard.press("ArrowLeft")
+        if (text := said(page, "lanes")) == found[-1]:
+            return found
+        found.append(text)
+
+
 def test_a_running_attempt_appears_in_its_lane_and_stays_when_it_has_ended(
     harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
@@ -135,15 +146,16 @@ def test_hundreds_of_short_attempts_are_few_shapes_with_their_number(
     few = page.evaluate(nodes)
     for n in range(250):
         harness.run(failed(FailureClass.QUALITY, "tests are red") if n % 50 == 0 else PASSED)
-    page.wait_for_function("() => /^2\\d\\d attempts/.test(document.querySelector('.lanes .said').textContent)")
+    page.wait_for_function("() => document.querySelector('.lanes .said').textContent.startsWith('266 attempts')")
     assert page.evaluate(nodes) <= few + 20
     page.focus(".lanes .chart")
-    page.keyboard.press("End")
-    title = re.compile(r"(\d+) attempts: .*passed")
-    expect(page.locator(".lanes .said")).to_contain_text(title)
-    found = title.search(said(page, "lanes"))
-    assert found, said(page, "lanes")
-    assert int(found[1]) > 50
+    shapes = each_shape(page)
+    # How many attempts a shape stands for depends on when its slot of time began and on how busy the machine is.
+    numbers = [int(found[1]) for shape in shapes if (found := re.match(r"(\d+) attempts: .*passed", shape))]
+    alone = [shape for shape in shapes if re.match(r"\d+, try \d: ", shape)]
+    assert len(numbers) + len(alone) == len(shapes), shapes
+    assert sum(numbers) + len(alone) == 266, shapes
+    assert len(shapes) < 50, shapes
 
 
 def test_the_bars_and_their_table_show_the_same_data(harness: SteeredQueue, page: Page, seen: Watched) -> None:
