@@ -6,7 +6,9 @@ import gc
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +18,8 @@ from swarm_shared.agents.presets.catalog import load_presets
 
 # `nohup` ignores the first, a shell the others for background jobs; a process that starts a program passes this on.
 _OFTEN_IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+# A file system in memory that any Linux has, and the space that a whole run needs there.
+_MEMORY, _SPACE_BYTES = Path("/dev/shm"), 4 << 30
 # Of a swarm one of whose tasks runs this suite.
 _FOREIGN = ("SWARM_", "SUPERVISOR_", "AMPLIFIER_SWARM_")
 
@@ -23,7 +27,21 @@ for number in _OFTEN_IGNORED:
     if signal.getsignal(number) is signal.SIG_IGN:
         # Still ignored, but no longer by started programs: a handler does not survive an exec.
         signal.signal(number, lambda number, frame: None)
-# Of a git hook or an agent's session that does.
+
+
+def _fits_into_memory() -> bool:
+    """Whether a whole run has enough space there, and the programs that tests write there can be started."""
+    try:
+        found = os.statvfs(_MEMORY)
+    except OSError:
+        return False
+    has_space = found.f_bavail * found.f_frsize >= _SPACE_BYTES
+    return has_space and not found.f_flag & os.ST_NOEXEC and os.access(_MEMORY, os.W_OK | os.X_OK)
+
+
+if "TMPDIR" not in os.environ and _fits_into_memory():
+    # Otherwise each of the thousands of databases and repositories waits for a disk that other tests keep busy.
+    os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 _HANDED_ON = inherited(os.environ, load_presets())
 for name in [name for name in os.environ if name.startswith(_FOREIGN) or (name not in _HANDED_ON and name != "PWD")]:
     del os.environ[name]

@@ -250,7 +250,7 @@ def can_run(clis: Installed, user: User) -> bool:
 @contextmanager
 def harness(cli: Cli, clis: Installed, user: User) -> Iterator[Harness]:
     """A harness with a provider; removed afterwards with all its files, unless AGENTS_KEEP is set."""
-    folder = Path(tempfile.mkdtemp(prefix=f"sw-{cli.name}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"sw-{cli.name}-", dir="/tmp"))  # the CLIs' sandboxes may hide /dev/shm
     try:
         with Provider(hurry=True) as provider:
             made = Harness(folder, cli, provider, clis, user)
