@@ -1,4 +1,4 @@
-"""One Chromium per process of the test run; each test has its own queue, dashboard and profile."""
+"""One Chromium per process of the test run; each test has its own queue, dashboard process and profile."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dashboard_forks import DashboardForks, dashboard_forks
 from playwright.sync_api import Browser, Page, expect
 from steered_queue import SteeredQueue
 
@@ -20,6 +21,12 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[DashboardForks]:
+    with dashboard_forks() as started:
+        yield started
+
+
 @pytest.fixture
 def harness(tmp_path: Path) -> Iterator[SteeredQueue]:
     made = SteeredQueue(tmp_path)
@@ -28,8 +35,8 @@ def harness(tmp_path: Path) -> Iterator[SteeredQueue]:
 
 
 @pytest.fixture
-def running(harness: SteeredQueue) -> Iterator[RunningDashboard]:
-    with dashboard(harness.path) as started:
+def running(harness: SteeredQueue, forks: DashboardForks) -> Iterator[RunningDashboard]:
+    with dashboard(harness.path, forks=forks) as started:
         yield started
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from dashboard_forks import DashboardForks, Forked
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 # The same engine; without the rest of the browser, a new page takes half the CPU time.
@@ -63,7 +64,7 @@ def wait_for(what: Callable[[], T], *, deadline_s: float = DEADLINE_S, on: Page 
 class RunningDashboard:
     """A `swarm-dashboard` process."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | Forked
     log: list[str]
 
     @property
@@ -84,16 +85,24 @@ class RunningDashboard:
 
 @contextmanager
 def dashboard(
-    db: Path, *arguments: str, environ: Mapping[str, str] | None = None, port: int | None = 0
+    db: Path,
+    *arguments: str,
+    environ: Mapping[str, str] | None = None,
+    port: int | None = 0,
+    forks: DashboardForks | None = None,
 ) -> Iterator[RunningDashboard]:
-    """Start a dashboard on a free port, and stop it afterwards."""
-    command = [sys.executable, "-m", "swarm_dashboard", "--db", str(db), *arguments]
+    """Start a dashboard on a free port, and stop it afterwards; as a program of its own unless `forks` starts it."""
+    words = ["--db", str(db), *arguments]
     if port is not None:
-        command += ["--port", str(port)]
+        words += ["--port", str(port)]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("SWARM_", "SUPERVISOR_"))}
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env=clean | {"PYTHONUNBUFFERED": "1"} | dict(environ or {})
-    )
+    clean |= {"PYTHONUNBUFFERED": "1"} | dict(environ or {})
+    process: subprocess.Popen[str] | Forked
+    if forks is not None:
+        process = forks.start(words, clean)
+    else:
+        command = [sys.executable, "-m", "swarm_dashboard", *words]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=clean)
     running = RunningDashboard(process=process, log=[])
     assert process.stderr is not None
     stream = process.stderr
