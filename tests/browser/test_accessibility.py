@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from swarm_shared.domain.models import TaskSpec
 
 pytestmark = pytest.mark.browser
 
+PARTS = ("screens", "tabs", "searches and tasks")  # each takes long enough to be a test of its own
 TABS = ("attempts", "log", "diff", "checks", "prompt", "definition", "links", "events")
 PHONE_PX, DESKTOP_PX = 390, 1280
 WIDTHS = (320, 390, 640, 768, 900, 1024, 1280, 1440, 1920)  # 640: a window of 1280 at 200 %
@@ -33,26 +34,30 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDashboard]
         yield running
 
 
-def addresses(page: Page, running: RunningDashboard) -> list[str]:
-    """Every screen, every tab of a task with two attempts, and a search that finds nothing."""
+def addresses(page: Page, running: RunningDashboard) -> dict[str, list[str]]:
+    """By part: every screen, a search that finds nothing, and every tab of a task with two attempts."""
     token = {"Authorization": f"Bearer {running.token}"}
     tasks = page.request.get(f"{running.url}/api/tasks?limit=200", headers=token).json()["tasks"]
     tried = max(tasks, key=lambda task: task["attempt_count"])["id"]
-    return [
-        *(f"/{screen}" for screen in SCREENS),
-        "/tasks?status=failed",
-        "/tasks?q=nothing-like-it",
-        "/tasks?view=status",
-        *(f"/tasks/{tried}?tab={tab}" for tab in TABS),
-        f"/tasks/{RUNNING}",
-        f"/tasks/{COMPLETED}",
-    ]
+    return {
+        "screens": [f"/{screen}" for screen in SCREENS],
+        "tabs": [f"/tasks/{tried}?tab={tab}" for tab in TABS],
+        "searches and tasks": [
+            "/tasks?status=failed",
+            "/tasks?q=nothing-like-it",
+            "/tasks?view=status",
+            f"/tasks/{RUNNING}",
+            f"/tasks/{COMPLETED}",
+        ],
+    }
 
 
-def each_screen(page: Page, running: RunningDashboard) -> Iterator[str]:
+def each_screen(page: Page, running: RunningDashboard, parts: Sequence[str] = PARTS) -> Iterator[str]:
     page.goto(running.link)
     page.wait_for_selector('#chip[data-state="live"]')
-    for address in addresses(page, running):
+    found = addresses(page, running)
+    assert set(found) == set(PARTS)
+    for address in [address for part in parts for address in found[part]]:
         page.goto(running.url + address)
         page.wait_for_selector("main .screen")
         page.wait_for_selector('#chip[data-state="live"]')
@@ -60,14 +65,15 @@ def each_screen(page: Page, running: RunningDashboard) -> Iterator[str]:
         yield address
 
 
+@pytest.mark.parametrize("part", PARTS)
 def test_every_screen_is_accessible_in_both_themes_and_fits_every_width(
-    browser: Browser, demo: RunningDashboard
+    browser: Browser, demo: RunningDashboard, part: str
 ) -> None:
     """With one load per screen: switching the theme or the width needs no other."""
     context = context_of(browser)
     page = context.new_page()
     faults: dict[str, list[object]] = {}
-    for address in each_screen(page, demo):
+    for address in each_screen(page, demo, [part]):
         found: list[object] = []
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
@@ -129,10 +135,13 @@ def test_the_check_itself_finds_a_fault(browser: Browser, demo: RunningDashboard
     context.close()
 
 
-def test_the_keyboard_reaches_every_control_of_every_screen(browser: Browser, demo: RunningDashboard) -> None:
+@pytest.mark.parametrize("part", PARTS)
+def test_the_keyboard_reaches_every_control_of_every_screen(
+    browser: Browser, demo: RunningDashboard, part: str
+) -> None:
     context = context_of(browser)
     page = context.new_page()
-    missed = {address: left for address in each_screen(page, demo) if (left := controls_out_of_reach(page))}
+    missed = {address: left for address in each_screen(page, demo, [part]) if (left := controls_out_of_reach(page))}
     context.close()
     assert not missed
 
