@@ -224,6 +224,20 @@ def test_a_refused_task_can_be_edited_again_with_everything_that_was_typed(
     assert harness.carry_out().argument["task"]["dependencies"] == ["parse", "docs"]
 
 
+def test_after_an_offered_id_the_next_one_can_be_typed_at_once(listed: Page, seen: Watched) -> None:
+    listed.get_by_role("button", name="Add task…").click()
+    field = listed.locator("#dialog").get_by_label("Depends on (ids)")
+    field.focus()
+    field.evaluate(
+        """field => {
+            field.value = "docs";
+            field.dispatchEvent(new InputEvent("input", { inputType: "insertReplacementText" }));
+        }"""
+    )
+    listed.keyboard.type("pars")
+    expect(field).to_have_value("docs, pars")
+
+
 def test_ids_of_tasks_are_suggested_while_dependencies_are_typed(listed: Page, seen: Watched) -> None:
     listed.get_by_role("button", name="Add task…").click()
     listed.locator("#dialog").get_by_label("Depends on (ids)").fill("docs, pars")

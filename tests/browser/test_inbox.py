@@ -131,11 +131,14 @@ def test_now_lists_a_cause_of_many_failures_once_beside_the_others(
     expect(card.locator("li").last).to_contain_text("linker not found")
     expect(card.get_by_role("button", name="Retry other")).to_be_visible()
     expect(card.get_by_role("link", name="and 7 more")).to_have_attribute("href", re.compile("^/tasks.q=problem:"))
+    harness.add(TaskSpec(id="imported", name="i", status=Status.FAILED))
+    expect(card.locator("li")).to_have_count(3)
+    expect(card.locator("li").last).to_contain_text("imported as failed")
     card.get_by_role("button", name="Retry all 8…").click()
     page.locator("#dialog").get_by_role("button", name="Retry 8 tasks").click()
     harness.carry_out()
     page.mouse.move(0, 0)
-    expect(card.locator("li")).to_have_count(1)
+    expect(card.locator("li")).to_have_count(2)
 
 
 def test_tasks_that_were_imported_as_failed_are_retried_from_the_inbox(

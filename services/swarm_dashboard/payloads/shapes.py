@@ -194,10 +194,10 @@ def _needing(reading: Reading, recent: dict[str, list[dict[str, Any]]]) -> list[
     for seq, row in sorted(rows.items(), key=lambda item: causes[item[0]]["newest_at"], reverse=True):
         alike = causes[seq] if causes[seq]["failed"] > 1 else None
         found = [*found, row | {"message": "", "at": causes[seq]["newest_at"], "alike": alike}]
-    imported = failures.imported()
-    first = next((row for row in recent["failed"] if row["id"] in imported["task_ids"]), None)
-    if first is not None:
-        found = [*found, first | {"alike": {"failed": imported["tasks"]} if imported["tasks"] > 1 else None}]
+    if number := failures.imported()["tasks"]:
+        alike = {"failed": number} if number > 1 else None
+        for row in reading.browse.short_rows(failures.imported_seqs(1)).values():
+            found = [*found, row | {"message": "", "at": row["updated_at"], "alike": alike}]
     found = found[:SHORT_LIST]
     return [shown | {"alike": row.get("alike")} for shown, row in zip(_listed(found), found, strict=True)]
 

@@ -78,7 +78,7 @@ function fields(before, texts) {
 function offerIds(field, list) {
   let asked = new AbortController();
   field.setAttribute("list", list.id);
-  field.placeholder = "Type a part of an id or a name";
+  field.placeholder = "Type a part of an id or a name; a comma before the next one";
   const offer = async () => {
     const [before, word] = lastWord(field.value);
     asked.abort();
@@ -93,7 +93,11 @@ function offerIds(field, list) {
     }
   };
   field.addEventListener("focus", offer);
-  field.addEventListener("input", offer);
+  field.addEventListener("input", (event) => {
+    // An offered id was chosen: the next one may follow at once.
+    if (/** @type {InputEvent} */ (event).inputType === "insertReplacementText") field.value += ", ";
+    offer();
+  });
 }
 
 /** Ask for a new task, and request it. `texts`: what was typed before, after a refusal. */

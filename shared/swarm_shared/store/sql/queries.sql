@@ -1118,7 +1118,7 @@ GROUP BY 1 ORDER BY 2 DESC, 1;
 
 -- name: failed_without_problem
 -- Tasks that were imported as failed: no attempt says what went wrong.
-SELECT id FROM tasks INDEXED BY tasks_by_status WHERE status = 'failed' AND fingerprint IS NULL ORDER BY seq LIMIT :limit;
+SELECT seq, id FROM tasks INDEXED BY tasks_by_status WHERE status = 'failed' AND fingerprint IS NULL ORDER BY seq LIMIT :limit;
 
 -- name: cancelled_in_the_way
 -- Cancelled tasks that blocked ones need, among the first so many cancelled ones.

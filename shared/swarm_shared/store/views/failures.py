@@ -53,8 +53,11 @@ class Failures(DataAccess):
         number = failed - self.totals()["failed"]
         if number <= 0:
             return {"tasks": 0, "task_ids": []}
-        rows = self._db.rows(SQL["failed_without_problem"], {"limit": SAMPLE_TASKS})
-        return {"tasks": number, "task_ids": [row[0] for row in rows]}
+        return {"tasks": number, "task_ids": [row[1] for row in self._imported(SAMPLE_TASKS)]}
+
+    def imported_seqs(self, limit: int) -> list[int]:
+        """The `seq` of tasks that were imported as failed, in import order."""
+        return [row[0] for row in self._imported(limit)]
 
     def failing(self) -> int:
         """How many problems have stopped tasks that are failed now."""
@@ -79,6 +82,9 @@ class Failures(DataAccess):
         """The `seq` of a task that is failed with this problem, the first in import order."""
         found: int | None = self._db.value(SQL["failed_with_problem"], {"fingerprint": fingerprint})
         return found
+
+    def _imported(self, limit: int) -> list[tuple[Any, ...]]:
+        return self._db.rows(SQL["failed_without_problem"], {"limit": limit})
 
     def _shown(self, row: dict[str, Any]) -> dict[str, Any]:
         key = {"fingerprint": row["fingerprint"]}
