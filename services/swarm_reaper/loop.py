@@ -31,9 +31,9 @@ from swarm_shared.store.swarm.swarm import EMERGENCY_STOP, SEEN_MONO
 LOG = logging.getLogger("swarm.reaper")
 NAME, START = "reaper", "start"
 ROUND_EVERY_S = 1.0  # how often leases and other times are checked
-ENDING_LOOK_S = 0.05  # while an attempt is being ended
-WAITING_LOOK_S = 0.25  # while a request waits for its worker
-LOOK_S = 0.05  # from a commit to its notice, at most
+ENDING_POLL_S = 0.05  # while an attempt is being ended
+WAITING_POLL_S = 0.25  # while a request waits for its worker
+POLL_S = 0.05  # from a commit to its notice, at most
 BUSY_TIMEOUT_S = 2.0  # the loop must keep checking: a stuck writer is its responsibility
 SHOW_EVERY_MS = 5_000
 BEAT_EVERY_MS = 5_000
@@ -170,7 +170,7 @@ class ReaperLoop:
             return WakeReason.DEATH
         until = time.monotonic() + self._patience_s()
         while (left := until - time.monotonic()) > 0:
-            woken = self._deaths.wait(min(left, LOOK_S))
+            woken = self._deaths.wait(min(left, POLL_S))
             if woken is not WakeReason.TIME or (self._rest.is_over() and self._moved()):
                 return woken
         return WakeReason.TIME
@@ -179,8 +179,8 @@ class ReaperLoop:
         if not self._on_duty or self._problem is not None:
             return ROUND_EVERY_S
         if self._reaping.unfinished:
-            return ENDING_LOOK_S
-        return WAITING_LOOK_S if self._requests.unfinished else ROUND_EVERY_S
+            return ENDING_POLL_S
+        return WAITING_POLL_S if self._requests.unfinished else ROUND_EVERY_S
 
     def _moved(self) -> bool:
         try:
@@ -250,7 +250,7 @@ class ReaperLoop:
         self._db.events.add(RUN_ENDED, "the run was killed")  # what was killed cannot report it
 
     def _check_owners(self) -> None:
-        self._file.look_if_due()
+        self._file.check_if_due()
         if self._leaving is not None:
             return
         start_died = self._start is not None and self._deaths.has_ended(self._start)
@@ -292,7 +292,7 @@ class ReaperLoop:
                 self._db.swarm.clear_flag(EMERGENCY_STOP)  # it must not stop the next run on the copy
                 self._file.rescue()
             if self._on_duty and self._leaving is None and self._start is not None and self._start.is_alive() is False:
-                self._report_killed_run()  # supervisord was quicker than our look: it ends us because `start` is dead
+                self._report_killed_run()  # supervisord was quicker than our poll: it ends us because `start` is dead
             if self._on_duty:
                 # A run ends, and its reaper, as soon as no agent is left, which may be before our next round.
                 self._requests.answer_stops()

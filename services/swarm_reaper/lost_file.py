@@ -24,7 +24,7 @@ class LostFile:
         self._since = 0
         self.change: str | None = None  # what happened to the file
 
-    def look_if_due(self) -> None:
+    def check_if_due(self) -> None:
         now = self._db.clock.mono_ms()
         if self.change is not None or now < self._next_look:
             return

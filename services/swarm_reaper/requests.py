@@ -55,7 +55,7 @@ class Requests:
 
     @property
     def unfinished(self) -> bool:
-        """Whether some row needs another look soon."""
+        """Whether some row must be checked again soon."""
         return bool(self._waiting)
 
     def run_once(self) -> None:

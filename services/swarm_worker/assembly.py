@@ -19,12 +19,12 @@ from swarm_worker.lease import Heart
 from swarm_worker.loop import WorkerLoop
 from swarm_worker.processes.roll import Roll
 from swarm_worker.processes.session_tree import Tree
-from swarm_worker.session.session_types import Surroundings
+from swarm_worker.session.session_types import SessionContext
 from swarm_worker.stopping import Stopping
 from swarm_worker.workplaces.workplace import ProjectRoot
 from swarm_worker.workplaces.worktree import Worktrees
 
-BUSY_TIMEOUT_S = 2.0  # for the write lock, before the loop looks around again
+BUSY_TIMEOUT_S = 2.0  # for the write lock, before the loop's next round
 
 
 def assemble(database: TaskDatabase, config: WorkerConfig, watch: Watch, lifeline: Lifeline, *, run: int) -> WorkerLoop:
@@ -36,7 +36,7 @@ def assemble(database: TaskDatabase, config: WorkerConfig, watch: Watch, lifelin
     )
     tree, roll = Tree(handed_on=lifeline.descriptor), Roll(lifeline)
     stopping = Stopping(database, watch, heart, run=run, graceful_timeout_s=config.graceful_timeout_s, now=now)
-    around = Surroundings(
+    around = SessionContext(
         database=database,
         tree=tree,
         roll=roll,
@@ -58,7 +58,7 @@ def assemble(database: TaskDatabase, config: WorkerConfig, watch: Watch, lifelin
 
 
 def with_worktrees(
-    around: Surroundings, config: WorkerConfig, repository: Repository, *, must_yield: Callable[[], bool]
+    around: SessionContext, config: WorkerConfig, repository: Repository, *, must_yield: Callable[[], bool]
 ) -> tuple[Lander, Worktrees]:
     """The lander, and the workplaces of tasks; creates the integration branch if necessary."""
     tend = around.heart.beat_if_due

@@ -12,8 +12,8 @@ from swarm_worker.config import WorkerConfig
 from swarm_worker.landing.integration_branch import QueueStopped
 from swarm_worker.session.brief import Brief
 from swarm_worker.session.record import Record
-from swarm_worker.session.session_types import Surroundings
-from swarm_worker.session.steps import Concluded
+from swarm_worker.session.session_types import SessionContext
+from swarm_worker.session.steps import AttemptOutcome
 from swarm_worker.stages import Stages
 from swarm_worker.workplaces.workplace import Workplaces
 
@@ -41,11 +41,11 @@ class Attempt:
     all where the lease is lost. What each end means for the task is `store/queue/policy.py`.
     """
 
-    def __init__(self, around: Surroundings, config: WorkerConfig, workplaces: Workplaces, claim: Claim) -> None:
+    def __init__(self, around: SessionContext, config: WorkerConfig, workplaces: Workplaces, claim: Claim) -> None:
         self._around, self._config, self._workplaces, self._claim = around, config, workplaces, claim
         self._record = Record()
 
-    def run(self) -> Concluded:
+    def run(self) -> AttemptOutcome:
         """Run its stages.
 
         Raises:
@@ -58,14 +58,14 @@ class Attempt:
                 try:
                     brief = Brief(self._around.database, self._config, self._claim, spec, place)
                 except ConfigError as error:
-                    return Concluded(result=self._record.cannot_start(error, on=None))
+                    return AttemptOutcome(result=self._record.cannot_start(error, on=None))
                 return Stages(self._around, self._config, self._claim, spec, place, brief, self._record).run()
         except InputError as error:
-            return Concluded(result=self._record.unfit(error))
+            return AttemptOutcome(result=self._record.unfit(error))
         except QueueStopped as stopped:
-            return Concluded(result=self._record.failed(FailureClass.INTERRUPTED, stopped.message))
+            return AttemptOutcome(result=self._record.failed(FailureClass.INTERRUPTED, stopped.message))
         except (GitError, GitUnusable) as error:
-            # The work is not at fault, so other work would not help: after some tries the user has to look.
+            # The work is not at fault, so other work would not help: after some tries the user must decide.
             reason = f"{error.message}; {error.hint}" if error.hint else error.message
             result = self._record.failed(FailureClass.CRASH, reason)
-            return Concluded(result=replace(result, blames_machine=says_something(error)))
+            return AttemptOutcome(result=replace(result, blames_machine=says_something(error)))

@@ -17,10 +17,10 @@ from swarm_shared.store.swarm.workers import Uses, Workers
 
 LOG = logging.getLogger("swarm.worker")
 RETRY_S = 1.0  # after a heartbeat that the database did not take
-PROGRESS_LOOK_S = 5.0
-# CPU time of a tree: where the kernel does not list children, each look reads all of /proc.
-COSTLY_LOOK_S = 60.0
-USES_LOOK_S = 2.0  # usage is reported with the heartbeat, but not measured more often than this
+PROGRESS_POLL_S = 5.0
+# CPU time of a tree: if the kernel does not list children, each measurement reads all of /proc.
+COSTLY_POLL_S = 60.0
+USES_POLL_S = 2.0  # usage is reported with the heartbeat, but not measured more often than this
 
 
 class Heart:
@@ -42,7 +42,7 @@ class Heart:
         self._workers, self._clock, self._run = workers, clock, run
         self._heartbeat_s, self._lease_s = heartbeat_s, lease_s
         self._next = now() + heartbeat_s
-        self._appetite = Appetite(os.getpid(), now=now)
+        self._usage = ResourceUse(os.getpid(), now=now)
 
     def due_in(self) -> float:
         """Seconds until the next beat."""
@@ -54,7 +54,7 @@ class Heart:
         began = self._clock.mono_ms()
         try:
             self.alive = self._workers.heartbeat(
-                self._run, began_mono_ms=began, lease_s=self._lease_s, uses=self._appetite.look()
+                self._run, began_mono_ms=began, lease_s=self._lease_s, uses=self._usage.measure()
             )
             self._next = self._now() + self._heartbeat_s
         except DatabaseError as error:
@@ -62,16 +62,16 @@ class Heart:
             self._next = self._now() + min(RETRY_S, self._heartbeat_s)
 
 
-class Appetite:
-    """What a process and all below it use, from look to look."""
+class ResourceUse:
+    """The resource use of a process and everything below it, between two measurements."""
 
-    def __init__(self, pid: int, *, every_s: float = USES_LOOK_S, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, pid: int, *, every_s: float = USES_POLL_S, now: Callable[[], float] = time.monotonic) -> None:
         self._pid, self._now = pid, now
         self._every_s = every_s
         self._seen: tuple[float, float] | None = None  # monotonic time and seconds of processor time
 
-    def look(self) -> Uses | None:
-        """What is used now; None when the last look was a moment ago, or nothing could be read."""
+    def measure(self) -> Uses | None:
+        """The current use; None if the last measurement was a moment ago, or nothing could be read."""
         now = self._now()
         if self._seen is not None and now - self._seen[0] < self._every_s:
             return None
@@ -106,7 +106,7 @@ class ProgressMeter:
 
         Args:
             signs: Numbers that rise while the agent moves; None when unknown.
-            cpu_s: Seconds of CPU time so far; looked at seldom, and only while none of the signs moves.
+            cpu_s: Seconds of CPU time so far; measured seldom, and only while none of the signs changes.
             idle_cpu_s: Seconds of CPU time a minute that an idle agent uses; only more than that is progress.
             patience_s: Seconds without any sign that make it stuck; None for agents that show none.
             note: Stores a sign of progress.
@@ -115,13 +115,13 @@ class ProgressMeter:
         self._now = now
         self._signs, self._cpu_s, self._patience_s, self._note = signs, cpu_s, patience_s, note
         self._idle_share = idle_cpu_s / 60
-        self._last: list[float | None] = [None] * len(signs)  # looked at later: most sessions are over by then
+        self._last: list[float | None] = [None] * len(signs)  # read later: most sessions are over by then
         self._moved_at = self._now()
-        look_s = PROGRESS_LOOK_S if patience_s is None else min(PROGRESS_LOOK_S, patience_s / 4)
-        self._look_s = look_s
-        self._next = self._now() + look_s
-        self._cpu_look_s = COSTLY_LOOK_S if patience_s is None else min(COSTLY_LOOK_S, patience_s / 4)
-        self._next_cpu = self._moved_at + self._cpu_look_s
+        poll_s = PROGRESS_POLL_S if patience_s is None else min(PROGRESS_POLL_S, patience_s / 4)
+        self._poll_s = poll_s
+        self._next = self._now() + poll_s
+        self._cpu_poll_s = COSTLY_POLL_S if patience_s is None else min(COSTLY_POLL_S, patience_s / 4)
+        self._next_cpu = self._moved_at + self._cpu_poll_s
         self._last_cpu: tuple[float, float] | None = None  # monotonic time and seconds of CPU time
 
     def due_in(self) -> float:
@@ -134,17 +134,17 @@ class ProgressMeter:
     def is_stuck(self) -> bool:
         return self._patience_s is not None and self.silent_s() > self._patience_s
 
-    def look_if_due(self) -> None:
+    def check_if_due(self) -> None:
         """Compare the signs with the last check, and record progress if one has increased."""
         if self.due_in() > 0:
             return
-        self._next = self._now() + self._look_s
+        self._next = self._now() + self._poll_s
         found = [sign() for sign in self._signs]
         moved = any(new is not None and new != old for new, old in zip(found, self._last, strict=True))
         self._last = found
         # An agent that shows nothing is bound by its session limit alone: here its life is the sign.
         if moved or self._patience_s is None:
-            self._last_cpu, self._next_cpu = None, self._now() + self._cpu_look_s
+            self._last_cpu, self._next_cpu = None, self._now() + self._cpu_poll_s
         else:
             moved = self._moved_by_cpu()
         if moved or self._patience_s is None:
@@ -155,11 +155,11 @@ class ProgressMeter:
                 event(LOG, "progress_not_noted", level=logging.WARNING, reason=error)
 
     def _moved_by_cpu(self) -> bool:
-        """Whether enough was used since the last look in this silence; the first look only starts the comparison."""
+        """Whether enough was used since the last measurement in this silence; the first one only sets the baseline."""
         now = self._now()
         if now < self._next_cpu:
             return False
-        self._next_cpu = now + self._cpu_look_s
+        self._next_cpu = now + self._cpu_poll_s
         used = self._cpu_s()
         before, self._last_cpu = self._last_cpu, None if used is None else (now, used)
         if before is None or used is None:

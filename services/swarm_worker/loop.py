@@ -20,8 +20,8 @@ from swarm_worker.config import WorkerConfig
 from swarm_worker.landing.careful_git import CarefulGit
 from swarm_worker.landing.landing import Lander
 from swarm_worker.session.session import SHORTAGES
-from swarm_worker.session.session_types import Surroundings
-from swarm_worker.session.steps import Concluded
+from swarm_worker.session.session_types import SessionContext
+from swarm_worker.session.steps import AttemptOutcome
 from swarm_worker.stopping import Leave, Stopping
 from swarm_worker.workplaces.workplace import Workplaces
 
@@ -43,7 +43,7 @@ class WorkerLoop:
 
     def __init__(
         self,
-        around: Surroundings,
+        around: SessionContext,
         config: WorkerConfig,
         stopping: Stopping,
         workplaces: Workplaces,
@@ -112,7 +112,7 @@ class WorkerLoop:
 
     # ───── one attempt ─────
 
-    def _run_attempt(self, claim: Claim, run: Callable[[], Concluded]) -> None:
+    def _run_attempt(self, claim: Claim, run: Callable[[], AttemptOutcome]) -> None:
         began = self._around.now()
         self._stopping.note_claim()
         self._git.marks = marks(claim.attempt)
@@ -145,9 +145,9 @@ class WorkerLoop:
     def _drop(self, claim: Claim, why: str) -> None:
         event(LOG, "attempt_dropped", level=logging.ERROR, task=claim.task_id, reason=why)
         dropped = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.INTERRUPTED, error=why)
-        self._settle(claim, Concluded(result=dropped))
+        self._settle(claim, AttemptOutcome(result=dropped))
 
-    def _settle(self, claim: Claim, concluded: Concluded) -> None:
+    def _settle(self, claim: Claim, concluded: AttemptOutcome) -> None:
         """Settle until the database takes it: a result is not lost to a full disk or a stuck writer."""
         result = concluded.result.redacted(self._around.redaction)
         while True:
@@ -189,12 +189,12 @@ class WorkerLoop:
         """Sleep until a commit, a time or a signal."""
         due_ms = self._db.queue.ms_to_next_due()
         until = self._around.now() + min(LONGEST_WAIT_S if due_ms is None else due_ms / 1000, LONGEST_WAIT_S)
-        look_s = self._watch.pace.idle_s()
-        while not self._watch.moved(look_s):
+        poll_s = self._watch.pace.idle_s()
+        while not self._watch.moved(poll_s):
             left = until - self._around.now()
             if left <= 0 or self._stopping.asked():
                 return
-            self._watch.wait(min(look_s, left, self._heart.due_in()))
+            self._watch.wait(min(poll_s, left, self._heart.due_in()))
             self._heart.beat_if_due()
 
     def _damp_crashes(self) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from swarm_shared.domain.errors import DatabaseError
 
-IDLE_LOOK_S = 0.05  # from a commit to its notice by an idle worker, while there are few
-BUSY_LOOK_S = 0.1  # by one that runs a session
+IDLE_POLL_S = 0.05  # from a commit to its notice by an idle worker, while there are few
+BUSY_POLL_S = 0.1  # by one that runs a session
 # By all workers together. Every heartbeat is a commit, and every worker that notices a commit reads the database:
 # without this limit, CPU time would grow with the square of the number of workers.
-MOST_LOOKS_PER_S = 500
+MOST_POLLS_PER_S = 500
 COUNT_EVERY_S = 5.0
 
 
@@ -31,11 +31,11 @@ class Pace:
 
     def idle_s(self) -> float:
         """Seconds between two checks of an idle worker."""
-        return max(IDLE_LOOK_S, self._share_s())
+        return max(IDLE_POLL_S, self._share_s())
 
     def busy_s(self) -> float:
         """Seconds between two checks of a worker that runs a session."""
-        return max(BUSY_LOOK_S, self._share_s())
+        return max(BUSY_POLL_S, self._share_s())
 
     def _share_s(self) -> float:
         now = self._now()
@@ -45,4 +45,4 @@ class Pace:
                 self._count = self._workers()
             except DatabaseError:
                 pass  # the loop reports it; a pace is no reason to stop
-        return self._count / MOST_LOOKS_PER_S
+        return self._count / MOST_POLLS_PER_S

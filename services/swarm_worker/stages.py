@@ -18,8 +18,8 @@ from swarm_worker.config import WorkerConfig
 from swarm_worker.session.agent_sessions import REPEATS, AgentSessions
 from swarm_worker.session.brief import Brief
 from swarm_worker.session.record import Record
-from swarm_worker.session.session_types import Surroundings
-from swarm_worker.session.steps import Concluded, CutShort, Steps, failed, shown
+from swarm_worker.session.session_types import SessionContext
+from swarm_worker.session.steps import AttemptOutcome, CutShort, Steps, failed, shown
 from swarm_worker.workplaces.workplace import Beyond, Sealed, Workplace
 
 LOG = logging.getLogger("swarm.worker")
@@ -31,7 +31,7 @@ class Stages:
 
     def __init__(
         self,
-        around: Surroundings,
+        around: SessionContext,
         config: WorkerConfig,
         claim: Claim,
         spec: TaskSpec,
@@ -47,7 +47,7 @@ class Stages:
         self._sealed: Sealed | None = None
         self._clean_after: int | None = None  # what was written up to the end of this session is undone
 
-    def run(self) -> Concluded:
+    def run(self) -> AttemptOutcome:
         """All stages, up to the one that ends the attempt.
 
         Raises:
@@ -55,7 +55,7 @@ class Stages:
         """
         return self._kept(self._until_it_ends())
 
-    def _until_it_ends(self) -> Concluded:
+    def _until_it_ends(self) -> AttemptOutcome:
         try:
             result = self._set_up() or self._build() or self._check() or self._validate()
         except CutShort as short:
@@ -66,9 +66,9 @@ class Stages:
             result = self._record.unfit(error)
         except ConfigError as error:
             result = self._record.cannot_start(error, on=self._sessions.route)
-        return Concluded(result=result or self._record.result)
+        return AttemptOutcome(result=result or self._record.result)
 
-    def _kept(self, concluded: Concluded) -> Concluded:
+    def _kept(self, concluded: AttemptOutcome) -> AttemptOutcome:
         """Leave nothing behind that is not in a commit: also after a kill, a crash or a stop of ours."""
         try:
             if self._sealed is None:
@@ -113,7 +113,7 @@ class Stages:
         reading = self._sessions.run(Role.BUILDER, Stage.BUILDING, self._brief.for_builder)
         if reading.answer is not None:
             self._record.set(builder_result=reading.answer)
-        self._sealed = self._place.seal()  # before anything looks at it: the verdict is about this commit
+        self._sealed = self._place.seal()  # before it is judged: the verdict is about this commit
         self._clean_after = self._steps.last
         if self._sealed is not None and self._sealed.accident is not None:
             return self._record.failed(FailureClass.CRASH, self._sealed.accident)
@@ -147,7 +147,7 @@ class Stages:
         )
         self._note_writes(self._restore())
         if reading.failure is FailureClass.CRASH:
-            # No verdict, as if it were unreadable: the user looks at it, and nothing is built again.
+            # No verdict, as if it were unreadable: the user decides, and nothing is built again.
             reason = f"no verdict in {REPEATS + 1} sessions; the last one: {reading.reason}"
             reading = replace(reading, failure=FailureClass.UNREADABLE, reason=reason)
         self._record.set(validator_result=reading.answer)

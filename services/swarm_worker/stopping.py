@@ -11,7 +11,7 @@ from swarm_shared.store.swarm.swarm import DRAINED, EMERGENCY_STOP
 from swarm_worker.event_loop import Watch
 from swarm_worker.lease import Heart
 
-DRAIN_LOOK_S = 1.0
+DRAIN_POLL_S = 1.0
 
 
 class Leave(StrEnum):
@@ -43,10 +43,10 @@ class Stopping:
         self._was_free = False  # whether this worker has seen the swarm neither drained nor stopped
         self._drained_since: float | None = None  # the swarm, as seen while an attempt runs
         self._wanted: str | None = None  # of this worker alone: drain or retire
-        self._look_at = 0.0
+        self._poll_at = 0.0
 
     def asked(self) -> bool:
-        """Whether anything that needs no look into the database says that this worker shall leave."""
+        """Whether this worker must leave for a reason that needs no database query."""
         watch = self._watch
         return bool(watch.stops_asked or watch.retire_asked or watch.abandoned or watch.keeper_lost)
 
@@ -125,8 +125,8 @@ class Stopping:
         What is stored is looked up now and then; a resume takes a drain back, also one of this worker alone.
         """
         now = self._now()
-        if now >= self._look_at:
-            self._look_at = now + DRAIN_LOOK_S
+        if now >= self._poll_at:
+            self._poll_at = now + DRAIN_POLL_S
             drained = DRAINED in self._db.swarm.flags()
             self._drained_since = (self._drained_since or now) if drained else None
             self._wanted = self._db.workers.wanted(self._run)

@@ -37,7 +37,7 @@ from swarm_shared.store.views.runs import Runs
 from swarm_shared.store.views.tasks import Tasks
 
 RESET_DEADLINE_S = 40.0
-RESET_LOOK_S = 0.05
+RESET_POLL_S = 0.05
 
 
 class TaskDatabase:
@@ -126,7 +126,7 @@ class TaskDatabase:
                 done += reaping.run_once()
                 if not reaping.orphans() or time.monotonic() > deadline:
                     return done
-            time.sleep(RESET_LOOK_S)
+            time.sleep(RESET_POLL_S)
 
     def close(self) -> None:
         """Close the connection; calling it again does nothing."""

@@ -23,7 +23,7 @@ LEASE_S = 600.0
 PASSED = AttemptResult(outcome=Outcome.PASSED)
 BUDGETS = Budgets(max_retries=2)
 BARRIER_DEADLINE_S = 120.0
-LOOK_S = 1.0
+POLL_S = 1.0
 
 
 class Mode(StrEnum):
@@ -72,7 +72,7 @@ def take(rounds: Sequence[Round], claimers: int) -> list[Taken]:
         found: dict[tuple[int, int], tuple[float, ...]] = {}
         while len(found) < claimers * len(rounds):
             try:
-                turn, number, latencies = results.get(timeout=LOOK_S)
+                turn, number, latencies = results.get(timeout=POLL_S)
             except queue.Empty:
                 if any(process.exitcode for process in crew):
                     raise RuntimeError("a claimer died; its error is printed above") from None

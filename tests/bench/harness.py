@@ -17,7 +17,7 @@ from swarm_shared.store.swarm.swarm import PAUSED
 
 WORKSHOP = Path(__file__).parents[2] / "var" / "bench"  # not the system's temporary folder, which may be in memory
 DEADLINE_S = 60.0
-LOOK_S = 0.02
+POLL_S = 0.02
 SIGNAL_EXIT = 128  # above it, as below zero, a signal killed it: a keeper reports the death of its worker so
 ACTOR = "bench"
 
@@ -56,7 +56,7 @@ def wait_until(condition: Callable[[], object], what: str, *, swarm: LiveSwarm, 
             raise RuntimeError(f"a service ended while waiting for {what}\n{swarm.logs()}")
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {s:g} s in vain for {what}\n{swarm.logs()}")
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
 
 
 def crew(swarm: LiveSwarm, count: int) -> None:

@@ -19,7 +19,7 @@ from swarm_shared.domain.models import TaskSpec
 from swarm_shared.supervisor import files as supervisor_files
 from swarm_shared.supervisor.client import SupervisorClient, SupervisorError
 
-LOOK_S = 0.1
+POLL_S = 0.1
 DEADLINE_S = 600.0
 OURS = ("supervisord", "reaper", "dashboard", "worker", "its keeper")
 AGENTS = "agents"
@@ -79,7 +79,7 @@ class Hub:
                 raise RuntimeError(f"supervisord ended while waiting for {what}\n{self.logs()}")
             if time.monotonic() - began > s:
                 raise TimeoutError(f"waited {s:g} s in vain for {what}\n{self.statuses()}\n{self.logs()}")
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
         return time.monotonic() - began
 
     def statuses(self) -> Counter[str]:

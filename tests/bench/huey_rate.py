@@ -15,7 +15,7 @@ from typing import Any
 from huey import SqliteHuey
 
 READY_WITHIN_S, DONE_WITHIN_S = 30.0, 120.0
-LOOK_S = 0.02
+POLL_S = 0.02
 
 
 def rate(database: str, count: int, workers: int, command: Sequence[str]) -> float:
@@ -51,7 +51,7 @@ def rate(database: str, count: int, workers: int, command: Sequence[str]) -> flo
         while huey.result_count() < count:
             if time.monotonic() > began + DONE_WITHIN_S:
                 raise TimeoutError(f"{huey.result_count()} of {count} results after {DONE_WITHIN_S:g} s")
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
         ended = max(huey.serializer.deserialize(kept) for kept in huey.all_results().values())
     finally:
         gate.set()  # no one may wait there when all are asked to leave

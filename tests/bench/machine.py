@@ -15,7 +15,7 @@ from swarm_shared.store.engine.connection import engine_version
 
 GIB = 1024**3
 BUSY_PERCENT = 10.0  # above this, other programs affect the measurement
-LOOK_S = 0.5
+POLL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class Before:
 
 def look_before() -> Before:
     """Measure the load for a moment."""
-    return Before(load=os.getloadavg()[0], others_percent=psutil.cpu_percent(interval=LOOK_S))
+    return Before(load=os.getloadavg()[0], others_percent=psutil.cpu_percent(interval=POLL_S))
 
 
 def _processor() -> str:

@@ -19,7 +19,7 @@ WORKERS_VARIABLE = "BENCH_WORKERS"  # other numbers of workers, such as 10,256
 QUICK, FULL = (10, 50), (10, 50, 100, 200, 256)
 MOST_KILLED = 50
 SETTLE_S = 3.0
-LOOK_S = 0.5
+POLL_S = 0.5
 MOST_MIB_EACH, MOST_PERCENT = 30.0, 100.0
 MOST_FILES = 1024  # the usual soft limit of open files
 
@@ -165,7 +165,7 @@ class _Writes:
         readings = [self._read()]
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            time.sleep(min(LOOK_S, left))
+            time.sleep(min(POLL_S, left))
             readings.append(self._read())
         self.writes = sum(len(after - before) for before, after in pairwise(readings))
 

@@ -23,7 +23,7 @@ WORKERS = 4
 MEAN_PAUSE_S = 0.08
 ARMED_SHARE = 0.8
 BUSY_SHARE = 0.8
-LOOK_S = 0.02
+POLL_S = 0.02
 # The programs that are killed from outside, in addition to those that die at named points.
 VICTIMS: Mapping[str, int] = {"worker": 20, "agent": 20, "keeper": 10, "worker and keeper": 8, "reaper": 10, "all": 1}
 
@@ -163,7 +163,7 @@ def run_crew(crew: CrewRound, kills: int, progress: Progress) -> None:
         if time.monotonic() >= next_kill and arena.expected:
             crew.kill_somebody()
             next_kill = time.monotonic() + arena.rng.uniform(0, 2 * crew.mean_pause_s)
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
     crew.armed = False
     finish(arena, tend=crew.tend, more=lambda: crew.importing)
 

@@ -12,7 +12,7 @@ from chaos.verdict import Verdict, damage, events, faults, lost, read_stored, st
 
 Progress = Callable[[int], None]  # called with the number of kills so far
 
-LOOK_S = 0.05
+POLL_S = 0.05
 # Without any output of an agent for so long, the round is judged as it is: a task that waits forever is lost.
 SILENCE_S = 60.0
 STOPS_WITHIN_S = 60.0
@@ -35,7 +35,7 @@ def finish(arena: Arena, *, tend: Callable[[], None], more: Callable[[], bool] =
             seen, quiet_since = size, time.monotonic()
         elif time.monotonic() - quiet_since > SILENCE_S:
             return
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
 
 
 def stop(arena: Arena) -> list[str]:
@@ -46,7 +46,7 @@ def stop(arena: Arena) -> list[str]:
         process.kill(signal.SIGCONT)
     deadline = time.monotonic() + STOPS_WITHIN_S
     while (alive := arena.alive()) and time.monotonic() < deadline:
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
     return list(alive.values())
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from chaos.arena import Arena
-from chaos.rounds import LOOK_S, Progress, finish, judge
+from chaos.rounds import POLL_S, Progress, finish, judge
 from chaos.verdict import Verdict
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.processes.procfs import read_stat
@@ -93,7 +93,7 @@ class Supervised:
         self._supervisord.wait()
         deadline = time.monotonic() + LEAVES_WITHIN_S
         while (programs := self._programs()) and time.monotonic() < deadline:
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
         self.stayed += [f"{text}, long after supervisord was killed" for text in programs]
         self._start()
 

@@ -9,7 +9,7 @@ import time
 from chaos import points
 from chaos.arena import Arena
 from chaos.crew_round import worker_and_agents
-from chaos.rounds import LOOK_S, Progress, finish, judge
+from chaos.rounds import POLL_S, Progress, finish, judge
 from chaos.spawner import Spawner, Tampering
 from chaos.verdict import Verdict
 from swarm_shared.processes.identity import ProcessId
@@ -109,7 +109,7 @@ def run_zombie_round(arena: Arena, taken: int, progress: Progress, *, dawdle: bo
             if time.monotonic() >= next_freeze:
                 zombies.freeze_somebody()
                 next_freeze = time.monotonic() + arena.rng.uniform(0, 2 * MEAN_PAUSE_S)
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
         zombies.more = False
         finish(arena, tend=zombies.tend)
         verdict = judge(arena, name, began)

@@ -110,7 +110,7 @@ def redirect(log: Path) -> None:
 def tamper(job: dict[str, Any]) -> None:
     if job["small_imports"]:
         # An import of a few tasks passes all the steps of one of many thousand.
-        imports.AT_ONCE_ROWS, imports.BATCH_MS, imports.ROWS_BETWEEN_LOOKS = 0, 0, 5
+        imports.AT_ONCE_ROWS, imports.BATCH_MS, imports.ROWS_BETWEEN_CHECKS = 0, 0, 5
     if job["point"] is not None:
         by = signal.SIGSTOP if job["freeze"] else signal.SIGKILL
         points.arm(job["point"], job["nth"], Path(job["deaths"]), by=by)

@@ -19,7 +19,7 @@ from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.processes.procfs import all_pids, read_stat
 
 DEADLINE_S = 30.0
-LOOK_S = 0.02
+POLL_S = 0.02
 
 
 def wait_until(
@@ -30,7 +30,7 @@ def wait_until(
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"not in {s:g} s: {describe()}")
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
 
 
 class LiveSwarm:

@@ -27,7 +27,7 @@ from swarm_worker.landing.careful_git import CarefulGit
 from swarm_worker.loop import Round, WorkerLoop
 from swarm_worker.pace import Pace
 from swarm_worker.processes.session_tree import CannotStart, Event, Exited, Gone, Launch, Unproven
-from swarm_worker.session.session_types import Surroundings
+from swarm_worker.session.session_types import SessionContext
 from swarm_worker.stopping import Stopping
 from swarm_worker.workplaces.workplace import ProjectRoot
 
@@ -35,7 +35,7 @@ SUCCESS = {"status": "success", "files_changed": [], "tests_passed": True, "summ
 PASS = {"verdict": "PASS", "confidence": 1.0, "critical_issues": [], "summary": "good"}
 FAIL = {"verdict": "FAIL", "critical_issues": ["the door has no handle"], "summary": "no"}
 FOREVER = 10**9
-LOOK_S = 0.05  # between two rounds of an ending
+POLL_S = 0.05  # between two rounds of an ending
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +164,7 @@ class ScriptedTree:
         if self._end_at is None:
             return None
         left = self._end_at - self._time()
-        return min(LOOK_S, left) if left > 0 else LOOK_S
+        return min(POLL_S, left) if left > 0 else POLL_S
 
     def clear(self) -> None:
         assert self._now is None, "a session runs"
@@ -269,7 +269,7 @@ class ScriptedWorker:
             graceful_timeout_s=self.config.graceful_timeout_s,
             now=self.time,
         )
-        self.around = Surroundings(
+        self.around = SessionContext(
             database=self.db,
             tree=self.tree,
             roll=NoRoll(),

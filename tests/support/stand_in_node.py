@@ -17,7 +17,7 @@ from typing import Any
 
 from stand_in_kubectl import Store, delete, now
 
-LOOK_S = 0.02
+POLL_S = 0.02
 CONTAINER = "task"
 
 
@@ -85,7 +85,7 @@ class Node:
                     pod = self._store.get(name)
                     if pod is not None and self._changes(pod):
                         self._store.put(pod)
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
         for running in self._running.values():
             running.send(signal.SIGKILL)
             running.process.wait()

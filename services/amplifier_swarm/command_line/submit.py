@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
 
 LOOK_EVERY_S = 0.05
-LOOKS = 10
+POLLS = 10
 # A large bulk takes the reaper a while; its rows must not expire before it gets to them.
 ROWS_HANDLED_PER_S = 100
 REQUESTS_AT_ONCE = 500
@@ -156,7 +156,7 @@ def _has_reaper(database: TaskDatabase) -> bool:
 def wait_for_a_commit(database: TaskDatabase) -> None:
     """Return when another process has committed, or after a while: outcomes and times are read again."""
     before = database.connection.data_version()
-    for _ in range(LOOKS):
+    for _ in range(POLLS):
         time.sleep(LOOK_EVERY_S)  # nothing else shows that another process wrote
         if database.connection.data_version() != before:
             return

@@ -21,7 +21,7 @@ LOCK = "start.lock"
 PATIENCE_S = 30.0
 SAY_AFTER_S = 1.0
 SILENT_MS = 60_000  # a reaper reports every few seconds that it is alive
-LOOK_S = 0.1
+POLL_S = 0.1
 
 Wait = Callable[[float], object]
 
@@ -67,7 +67,7 @@ def wait_for_earlier_run(
 
     Args:
         worker_ids: Names that this run's workers will have; a worker that you started under another name may continue.
-        wait: Called with seconds between two looks.
+        wait: Called with the seconds between two polls.
         say: Called once with what is being waited for, if it takes longer than a moment.
 
     Raises:
@@ -87,7 +87,7 @@ def wait_for_earlier_run(
         if waited_s > SAY_AFTER_S and not said:
             say(f"waiting for the end of an earlier run: {', '.join(each.text for each in leftovers)}")
             said = True
-        wait(LOOK_S)
+        wait(POLL_S)
 
 
 def _leftovers(database: TaskDatabase, client: SupervisorClient, worker_ids: frozenset[str]) -> list[Leftover]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from amplifier_swarm.start.checks.machine import check_machine
 from amplifier_swarm.start.checks.problems import Problem, Unfit
 from amplifier_swarm.start.checks.run_agents import (
-    TASKS_LOOKED_AT,
+    TASKS_SCANNED,
     AgentFindings,
     check_agents,
     handed_on,
@@ -49,7 +49,7 @@ def check(
     problems: list[Problem] = list(machine.problems)
     agents = AgentFindings()
     if settings.project_root.is_dir():  # sessions begin there, and so does the check of their CLI
-        agents = check_agents(settings, database.runs.agents_named(limit=TASKS_LOOKED_AT), environ)
+        agents = check_agents(settings, database.runs.agents_named(limit=TASKS_SCANNED), environ)
     problems += agents.problems
     problems += _notify_problems(settings, environ)
     problems += left_to_land(database.tasks.counts(), machine.settings)
@@ -112,7 +112,7 @@ def run_warm_ups(
         if not cli.warm_up or warm_up.is_remembered():
             continue
         warm_up.run(inbox=inbox, subtree=subtree, say=say)
-        again = check_agents(settings, database.runs.agents_named(limit=TASKS_LOOKED_AT), environ)
+        again = check_agents(settings, database.runs.agents_named(limit=TASKS_SCANNED), environ)
         if problems := (*again.problems, *again.unknown.get(name, ())):
             raise Unfit(problems)
         warm_up.remember()

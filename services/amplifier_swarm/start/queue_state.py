@@ -100,7 +100,7 @@ def read_queue(database: TaskDatabase) -> QueueState:
         running=database.runs.unfinished_attempts(),
         flags=flags,
         holds=holds,
-        # Asked only where it matters: each name costs a look into the list of ready tasks.
+        # Only where it matters: each name costs a query of the ready tasks.
         agent_clis=database.runs.agent_clis_left() if endless else (),
         workers=sum(not each.process.is_foreign for each in database.workers.alive()),
         until_midnight=PAUSED in flags and database.spending.only_until_midnight(),

@@ -18,7 +18,7 @@ from amplifier_swarm.start.ending.subtree import Subtree
 from amplifier_swarm.start.exclusive import exclusive_run, wait_for_earlier_run
 from amplifier_swarm.start.prepare import check, clear_earlier_stop, run_warm_ups
 from amplifier_swarm.start.queue_state import End, read_queue
-from amplifier_swarm.start.run_loop import Stay, how_it_ended
+from amplifier_swarm.start.run_loop import RunLoop, how_it_ended
 from amplifier_swarm.start.signals import Inbox
 from amplifier_swarm.start.suite import Suite, suite_environment
 from amplifier_swarm.start.watching import Watching
@@ -113,7 +113,7 @@ def _run(
     loss: Loss | None = None
     try:
         suite.launch()
-        end = Stay(
+        end = RunLoop(
             suite,
             watching,
             progress,
@@ -129,7 +129,7 @@ def _run(
             ),
         ).until_over()
         progress.close()
-        file.look()  # nothing is reported as done unless it is in the file
+        file.check()  # nothing is reported as done unless it is in the file
         _summarize(database, watching, mark, end, settings)
         unsent = report_end(database, settings, end)
         if unsent is not None:

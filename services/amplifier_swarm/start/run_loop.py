@@ -20,7 +20,7 @@ from amplifier_swarm.start.watching import Watching
 from swarm_shared.domain.errors import EXIT_AGENT_CLI, EXIT_DONE, EXIT_INCOMPLETE, EXIT_STOPPED
 from swarm_shared.program.readable import cut
 
-LOOK_S = 0.1  # from a commit to its notice
+POLL_S = 0.1  # from a commit to its notice
 SHOW_EVERY_S = 1.0
 HEALTH_EVERY_S, HEALTH_EVERY_SETTLED_S = 1.0, 5.0  # failed starts show early
 SETTLED_AFTER_S = 20.0
@@ -29,7 +29,7 @@ OBSTACLE_EVERY_S = 60.0
 ANSWERS_WITHIN_S = 30.0
 
 
-class Stay:
+class RunLoop:
     """One run that has been started. `until_over` may be called once."""
 
     def __init__(
@@ -71,7 +71,7 @@ class Stay:
         descriptor = None if identity is None else identity.pidfd()
         try:
             while True:
-                self._inbox.wait(LOOK_S, () if descriptor is None else (descriptor,))
+                self._inbox.wait(POLL_S, () if descriptor is None else (descriptor,))
                 end = self.run_once()
                 if end is not None:
                     return end
@@ -81,7 +81,7 @@ class Stay:
 
     def run_once(self) -> End | None:
         """Check signals, queue and services once. Returns how the run ended, or None while it continues."""
-        self._file.look_if_due()
+        self._file.check_if_due()
         for number in self._inbox.take():
             self._obey(number)
             self._watching.look_again()
@@ -89,7 +89,7 @@ class Stay:
         if self._stopping.follow(self._watching.queue):
             self._watching.look_again()
         end = how_it_ended(self._watching.queue, keep_running=self._keep_running)
-        end = end or self._give_up.look(self._watching.queue, time.monotonic())
+        end = end or self._give_up.check(self._watching.queue, time.monotonic())
         if end is None and self._stopping.out_of_patience:
             end = End(exit_code=EXIT_STOPPED, headline="stopped by force")
         end = end or self._supervisord_ended()

@@ -20,7 +20,7 @@ from swarm_shared.supervisor.files import SupervisorFiles
 
 OVERRIDE = Path("supervisord.d", "50-scale.conf")
 OUTPUT = "supervisord.out"
-LOOK_S = 0.05
+POLL_S = 0.05
 TAIL_LINES = 15
 # Settings that go to the services whatever their origin: paths are relative to our folder and not to theirs,
 # and the supervisord plugin reads the environment alone.
@@ -127,7 +127,7 @@ class Suite:
             except SupervisorError:
                 pass  # its socket is closed already, or it is still busy
             if self.identity is not None:
-                wait_for_ends([self.identity], LOOK_S)
+                wait_for_ends([self.identity], POLL_S)
 
 
 def suite_environment(settings: Settings, environ: Mapping[str, str], owner: ProcessId) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Reads the database for the display: events since the last look, what runs, and the dashboard's link."""
+"""Reads the database for the display: events since the last read, running tasks, and the dashboard's link."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from swarm_shared.diagnosis.standstill import Standstills
 from swarm_shared.settings.settings import Settings
 from swarm_shared.store.views.estimates.prospect import Prospect
 
-EVENTS_PER_LOOK = 500
+EVENTS_PER_READ = 500
 ETA_EVERY_S = 1.0
 STARTS_WITHIN_S = 60.0  # after this long without a worker, that is an obstacle
 SILENT_REAPER_MS = 12_000  # it gives a sign of life every 5 s; supervisord kills it soon after this
@@ -65,7 +65,7 @@ class Watching:
         return True
 
     def look_again(self) -> None:
-        """Let the next `read` look: our own commits do not show as those of others do."""
+        """Force the next `read`: unlike those of others, our own commits do not change the data version."""
         self._version = -1
 
     def registered(self) -> frozenset[str]:
@@ -80,7 +80,7 @@ class Watching:
         standstills = Standstills(self._db.connection, self._db.clock)
         if standstills.silent_reaper(after_ms=SILENT_REAPER_MS) is None:
             return None
-        # A write lock that stays taken silences the reaper as well; to look for it takes a moment.
+        # A write lock that stays taken silences the reaper as well; checking for it takes a moment.
         return standstills.held_lock() or standstills.silent_reaper(after_ms=SILENT_REAPER_MS)
 
     def view(self) -> View:
@@ -106,10 +106,10 @@ class Watching:
 
     def _new_events(self) -> list[Mapping[str, Any]]:
         found: list[Mapping[str, Any]] = []
-        while batch := self._db.events.since(self._cursor, limit=EVENTS_PER_LOOK):
+        while batch := self._db.events.since(self._cursor, limit=EVENTS_PER_READ):
             self._cursor = batch[-1]["id"]
             found += batch
-            if len(batch) < EVENTS_PER_LOOK:
+            if len(batch) < EVENTS_PER_READ:
                 break
         return found
 

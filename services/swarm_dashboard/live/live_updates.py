@@ -23,7 +23,7 @@ from swarm_shared.domain.errors import DatabaseError
 from swarm_shared.program import logs
 from swarm_shared.redaction.redaction import Redaction
 
-LOOK_S = 0.02  # reads one number, and nothing else unless that has changed
+POLL_S = 0.02  # reads one number, and nothing else unless that has changed
 LINES_GAP_S = 0.1
 MESSAGE_GAP_S = 0.25  # at most four states a second
 QUEUE_LENGTH = 32
@@ -145,7 +145,7 @@ class Live:
                 messages.append(self._told("reset", state["seq"], []))
         return messages
 
-    def look(self) -> str | None:
+    def poll(self) -> str | None:
         """A message if another process has committed since the last check; otherwise None."""
         reading = self._reader()
         version = reading.database.connection.data_version()
@@ -198,11 +198,11 @@ class Live:
                     lines_at = began
                     self._safely(self.push_lines)
                 if began - sent_at >= MESSAGE_GAP_S:
-                    message = self._safely(self.look)
+                    message = self._safely(self.poll)
                     if message is not None:
                         sent_at = began
                         self._push(message)
-                self._ended.wait(LOOK_S)
+                self._ended.wait(POLL_S)
         finally:
             self._reader.close()
 

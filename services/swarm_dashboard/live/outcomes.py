@@ -9,11 +9,11 @@ from swarm_dashboard.web.database_reader import Reading
 from swarm_shared.domain.models import Verb
 from swarm_shared.store.requests.bulk import Bulk
 
-MOST_NEW = 200  # rows between two looks; of more, the page asks for its own
+MOST_NEW = 200  # rows between two polls; beyond it, the page requests its own
 
 
 class Outcomes:
-    """Remembers which requests are open, and reports those that have changed since the last look."""
+    """Remembers which requests are open, and reports those that have changed since the last poll."""
 
     def __init__(self) -> None:
         self._cursor: int | None = None

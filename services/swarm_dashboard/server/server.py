@@ -22,7 +22,7 @@ from swarm_shared.program import logs
 # Responses take milliseconds and open pages are dropped immediately, so a longer wait is never needed.
 GRACE_S = 1
 KEEP_ALIVE_S = 1  # an idle connection holds up the end for as long as it is kept
-OWNER_LOOK_S = 60.0
+OWNER_POLL_S = 60.0
 _IGNORED = (signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
 _log = logging.getLogger(__name__)
 
@@ -90,13 +90,13 @@ class EndingWorker(GatedWorker):
 def _watch(master: ProcessId, owners: Sequence[ProcessId]) -> None:
     """End with the process that started the swarm, and never continue without the master."""
     while True:
-        wait_for_ends([master, *owners], OWNER_LOOK_S)
+        wait_for_ends([master, *owners], OWNER_POLL_S)
         if master.is_alive() is False:
             os._exit(0)  # frees the port; no cleanup is needed
         if any(owner.is_alive() is False for owner in owners):
             logs.event(_log, "dashboard_abandoned", level=logging.WARNING)
             master.kill(signal.SIGTERM)
-            wait_for_ends([master], OWNER_LOOK_S)
+            wait_for_ends([master], OWNER_POLL_S)
 
 
 def _take_signals(arbiter: Any) -> None:

@@ -16,7 +16,7 @@ from swarm_shared.notifying.dispatching import Dispatcher
 from swarm_shared.program.logs import event
 
 LOG = logging.getLogger("swarm.reaper")
-LOOK_S = 0.25
+POLL_S = 0.25
 CONDITIONS_EVERY_S = 5.0  # checked this often even without a commit
 PRUNE_EVERY_S = 3_600.0
 KEPT_MS = 30 * 86_400_000
@@ -30,7 +30,7 @@ class Notifications:
         self._collector = Collector(database, config.notify, config.pace)
         self._dispatcher = Dispatcher(database, config.notify, os.environ, config.pace.quiet)
         self._version = -1
-        self._look_at = self._prune_at = 0.0
+        self._poll_at = self._prune_at = 0.0
 
     @property
     def busy(self) -> bool:
@@ -39,8 +39,8 @@ class Notifications:
     def run_once(self) -> None:
         """Create messages after a commit or some time, and start couriers for those that are due."""
         version, now = self._db.connection.data_version(), time.monotonic()
-        if version != self._version or now >= self._look_at:
-            self._version, self._look_at = version, now + CONDITIONS_EVERY_S
+        if version != self._version or now >= self._poll_at:
+            self._version, self._poll_at = version, now + CONDITIONS_EVERY_S
             while self._collector.run_once():
                 pass
         self._dispatcher.run_once()
@@ -65,6 +65,6 @@ class NotificationsThread(SideThread):
                 event(LOG, "notifications_failed", level=logging.WARNING, reason=error)
             if is_last:
                 break
-            is_last = self._stop.wait(LOOK_S)  # one more round: the end itself may be news
+            is_last = self._stop.wait(POLL_S)  # one more round: the end itself may be news
         while notifications.busy:
             time.sleep(0.02)

@@ -21,7 +21,7 @@ from swarm_shared.redaction.redaction import of_process
 from swarm_shared.store.importing.syncs import Sync, Syncs
 
 LOG = logging.getLogger("swarm.reaper")
-LOOK_S = 1.0
+POLL_S = 1.0
 WITHIN_S = 60.0
 ERROR_CHARS = 300
 
@@ -94,7 +94,7 @@ class SourceSyncThread(SideThread):
                         self._sync(database)
             except (DatabaseError, OSError) as error:
                 event(LOG, "sync_failed", level=logging.WARNING, reason=error)
-            if self._stop.wait(LOOK_S):
+            if self._stop.wait(POLL_S):
                 return
 
     def _sync(self, database: TaskDatabase) -> None:
@@ -106,4 +106,4 @@ class SourceSyncThread(SideThread):
             is_last = self._stop.is_set()
             while sync.run_once():
                 pass
-            self._stop.wait(LOOK_S)
+            self._stop.wait(POLL_S)

@@ -26,7 +26,7 @@ from swarm_shared.plan_marks import plan_marks
 
 # Ours are certainly gone (they inherit our lock); a user's git holds a ref's lock for milliseconds.
 STALE_LOCK_S = 10.0
-LOCK_LOOK_S = 0.1
+LOCK_POLL_S = 0.1
 LOCK_NAME = "swarm-integration.lock"  # in the common git dir: two swarms may share a repository
 NAMED_PATHS = 10
 _T = TypeVar("_T")
@@ -174,10 +174,10 @@ def _past_dead_locks(integration: Integration, move: Callable[[], _T]) -> _T:
     except RefLocked:
         repository, ref = integration.repository, integration.ref
         locks = [ref_lock(repository, ref), ref_lock(repository, landed_ref(ref))]
-        for _ in range(round(STALE_LOCK_S / LOCK_LOOK_S)):
+        for _ in range(round(STALE_LOCK_S / LOCK_POLL_S)):
             if all(_is_old(lock) for lock in locks if lock.exists()):
                 break
-            repository.git.pause(LOCK_LOOK_S)
+            repository.git.pause(LOCK_POLL_S)
         clear_stale(locks, holder_is_dead=_is_old)
         return move()
 

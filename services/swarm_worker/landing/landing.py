@@ -27,8 +27,8 @@ from swarm_worker.landing.gate_batches import GateBatches, planned
 from swarm_worker.landing.integration_branch import IntegrationBranch, QueueStopped
 from swarm_worker.landing.plan_sync import PlanSync
 from swarm_worker.landing.refusals import Refused
-from swarm_worker.session.session_types import Surroundings
-from swarm_worker.session.steps import Concluded, CutShort, Steps, failed
+from swarm_worker.session.session_types import SessionContext
+from swarm_worker.session.steps import AttemptOutcome, CutShort, Steps, failed
 
 LOG = logging.getLogger("swarm.worker")
 # The user's branch may be merged in while the merged result is checked: then it is merged and checked again.
@@ -39,11 +39,11 @@ class Lander:
     """Lands for one worker, one claim at a time."""
 
     def __init__(
-        self, around: Surroundings, config: WorkerConfig, repository: Repository, branch: IntegrationBranch
+        self, around: SessionContext, config: WorkerConfig, repository: Repository, branch: IntegrationBranch
     ) -> None:
         self._around, self._config, self._repository, self._branch = around, config, repository, branch
 
-    def land(self, landing: LandingClaim) -> Concluded:
+    def land(self, landing: LandingClaim) -> AttemptOutcome:
         """As `Landing.run`."""
         tend = self._around.heart.beat_if_due
         return Landing(self._around, self._config, self._repository, self._branch, landing, tend=tend).run()
@@ -54,7 +54,7 @@ class Landing:
 
     def __init__(
         self,
-        around: Surroundings,
+        around: SessionContext,
         config: WorkerConfig,
         repository: Repository,
         branch: IntegrationBranch,
@@ -69,7 +69,7 @@ class Landing:
         self._result = AttemptResult(outcome=Outcome.PASSED, base_sha=landing.base_sha, head_sha=landing.head_sha)
         self._checks: list[dict[str, Any]] = []  # on the merged result
 
-    def run(self) -> Concluded:
+    def run(self) -> AttemptOutcome:
         """Land it, or record why it cannot land.
 
         Raises:
@@ -89,7 +89,7 @@ class Landing:
             result = replace(result, blames_machine=says_something(error))
         if self._checks:
             result = replace(result, check_results=self._checks)
-        return Concluded(result=result)
+        return AttemptOutcome(result=result)
 
     def _land(self) -> AttemptResult:
         spec = self._db.tasks.spec(self._claim.task)

@@ -27,9 +27,9 @@ class Roll:
         self._next = self._next_glance = 0.0
 
     def call_if_due(self) -> None:
-        """Record what is below, when it was not looked at for a while or a new child has come.
+        """Record the processes below, if that was not done for a while or there is a new child.
 
-        Cheap enough for every look around: what leaves its parent becomes our child, whose list is one file.
+        Cheap enough for every round: an orphan becomes our child, and our children are listed in one file.
         """
         began = time.monotonic()
         if began < self._next_glance:

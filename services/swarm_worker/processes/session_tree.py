@@ -169,7 +169,7 @@ class Tree:
     def clear(self) -> None:
         """Return only when the kernel says that nothing is below this process, which ends what is.
 
-        To be called where the proof of an earlier look could be outdated: our own git may have started a filter that
+        To be called if the proof of an earlier scan could be outdated: our own git may have started a filter that
         left something behind. No session may run. Costs one system call when all is well.
 
         Raises:

@@ -27,7 +27,7 @@ from swarm_worker.session.agent_proof import says_nothing, unproven, verified
 from swarm_worker.session.brief import Brief
 from swarm_worker.session.record import Record
 from swarm_worker.session.session_files import AmplifierFiles, LoggedSession, SessionFiles
-from swarm_worker.session.session_types import Cause, Plan, Surroundings
+from swarm_worker.session.session_types import Cause, Plan, SessionContext
 from swarm_worker.session.steps import CutShort, Steps
 from swarm_worker.workplaces.workplace import Workplace
 
@@ -40,7 +40,7 @@ class AgentSessions:
 
     def __init__(
         self,
-        around: Surroundings,
+        around: SessionContext,
         config: WorkerConfig,
         claim: Claim,
         spec: TaskSpec,

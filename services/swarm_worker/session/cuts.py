@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from swarm_shared.domain.models import Verb
 from swarm_shared.store.queue.claims import Claim
 from swarm_worker.lease import ProgressMeter
-from swarm_worker.session.session_types import OVER_BUDGET, Cause, Cut, Plan, Surroundings
+from swarm_worker.session.session_types import OVER_BUDGET, Cause, Cut, Plan, SessionContext
 
 REQUESTED_GRACE_S = 0.5  # the user waits: an agent gets this long to save its transcript
 
@@ -16,13 +16,13 @@ class Cuts:
     """Looks for a reason, in the order in which they matter: a stop, the lease, the keeper, time, requests."""
 
     def __init__(
-        self, around: Surroundings, claim: Claim, plan: Plan, *, deadline: float, meter: ProgressMeter
+        self, around: SessionContext, claim: Claim, plan: Plan, *, deadline: float, meter: ProgressMeter
     ) -> None:
         """`deadline`: monotonic seconds."""
         self._around, self._claim, self._plan = around, claim, plan
         self.deadline, self._meter = deadline, meter
 
-    def look(self, *, exited: bool) -> Cut | None:
+    def check(self, *, exited: bool) -> Cut | None:
         """A reason to end the session now, if there is one.
 
         Args:

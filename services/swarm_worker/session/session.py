@@ -23,18 +23,18 @@ from swarm_worker.processes.session_tree import CannotStart, Exited, Gone, Launc
 from swarm_worker.session.capture import Capture
 from swarm_worker.session.cuts import Cuts, grace_s
 from swarm_worker.session.pipes import Pipes, as_input
-from swarm_worker.session.session_types import Cause, Cut, Ended, Plan, Surroundings
+from swarm_worker.session.session_types import Cause, Cut, Ended, Plan, SessionContext
 
 LOG = logging.getLogger("swarm.worker")
 RETRY_S = 0.5
-TURN_LOOK_S = 0.5
+TURN_POLL_S = 0.5
 STORE_TRIES = 3
 YOUNG_S = 0.05  # a process that has ended by then need not be listened to, nor be recorded
 # Descriptors, processes, memory: what a machine is out of now and may have again in a moment.
 SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOBUFS})
 
 
-def run_session(around: Surroundings, claim: Claim, plan: Plan) -> Ended:
+def run_session(around: SessionContext, claim: Claim, plan: Plan) -> Ended:
     """Store a session, start it, stay until nothing of it is left, and store what it wrote and how it ended.
 
     Raises:
@@ -72,7 +72,7 @@ class Session:
     gone, and what its runner has started outside of that. A process that could not be started is gone from the start.
     """
 
-    def __init__(self, around: Surroundings, claim: Claim, plan: Plan, row: int) -> None:
+    def __init__(self, around: SessionContext, claim: Claim, plan: Plan, row: int) -> None:
         self._around, self._claim, self._plan, self._row = around, claim, plan, row
         self._db = around.database
         self._began = around.now()
@@ -89,7 +89,7 @@ class Session:
         self._cuts = Cuts(around, claim, plan, deadline=self._began + plan.limit_s, meter=self._meter)
         self._has_begun = plan.start.has_begun  # None: it has
         self._waited_s = 0.0  # for its turn; a number that rises is a sign of life
-        self._look_again_at = 0.0
+        self._poll_again_at = 0.0
         self._pid: int | None = None
         self._pid_start: int | None = None  # known once the process is recorded
         self._start_failed: CannotStart | None = None
@@ -172,21 +172,21 @@ class Session:
         self._around.roll.call_if_due()
         self._pipes.listen()
         self._await_turn(now)
-        self._meter.look_if_due()
+        self._meter.check_if_due()
         if self._capture.flush_due_in(now) == 0.0 and now >= self._store_again_at:
             self._store_output()
         if self._record_at is not None and now >= self._record_at:
             self._record_process()
-        if self._cut is None and (cut := self._cuts.look(exited=self._exited is not None)) is not None:
+        if self._cut is None and (cut := self._cuts.check(exited=self._exited is not None)) is not None:
             self._cut = cut
             event(LOG, "session_cut", task=self._claim.task_id, cause=cut.cause, why=cut.text)
             self._around.tree.end(grace_s(cut.cause, self._around.kill_grace_s))
 
     def _await_turn(self, now: float) -> None:
         """Let the time that it waits for its turn in an engine's queue count against no limit."""
-        if self._has_begun is None or now < self._look_again_at:
+        if self._has_begun is None or now < self._poll_again_at:
             return
-        self._look_again_at = now + TURN_LOOK_S
+        self._poll_again_at = now + TURN_POLL_S
         self._waited_s = now - self._began
         self._cuts.deadline = now + self._plan.limit_s
         if self._has_begun():
@@ -319,4 +319,4 @@ def _cpu_s() -> float | None:
     try:
         return usage_below(os.getpid()).cpu_s
     except OSError:
-        return None  # out of descriptors, say: it is looked at again
+        return None  # out of descriptors, for example: it is tried again

@@ -72,7 +72,7 @@ class Ended(Struct, frozen=True, kw_only=True):
     duration_s: float
 
 
-class Surroundings(Struct, frozen=True, kw_only=True):
+class SessionContext(Struct, frozen=True, kw_only=True):
     """What every session of a worker shares."""
 
     database: TaskDatabase

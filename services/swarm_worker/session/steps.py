@@ -21,13 +21,13 @@ from swarm_shared.store.queue.policy import AttemptResult
 from swarm_worker.config import WorkerConfig
 from swarm_worker.session.cuts import requested
 from swarm_worker.session.session import run_session
-from swarm_worker.session.session_types import OVER_BUDGET, Cause, Cut, Ended, Plan, Surroundings
+from swarm_worker.session.session_types import OVER_BUDGET, Cause, Cut, Ended, Plan, SessionContext
 
 LOG = logging.getLogger("swarm.worker")
 SHELL = "/bin/sh"
 
 
-class Concluded(Struct, frozen=True, kw_only=True):
+class AttemptOutcome(Struct, frozen=True, kw_only=True):
     """An attempt's result, and the control rows that its end answers."""
 
     result: AttemptResult
@@ -45,7 +45,7 @@ class CutShort(Exception):
 class Steps:
     """Runs the processes of a claim; when a call returns, nothing of that process is left."""
 
-    def __init__(self, around: Surroundings, config: WorkerConfig, claim: Claim) -> None:
+    def __init__(self, around: SessionContext, config: WorkerConfig, claim: Claim) -> None:
         self._around, self._config, self._claim = around, config, claim
         self.last: int | None = None  # the session that ended last
 
@@ -125,7 +125,7 @@ class Steps:
         rows = self._around.database.control.for_attempt(self._claim.attempt)
         return requested(rows) or Cut(cause=Cause.INTERRUPTED, text="a request about it was waiting")
 
-    def concluded(self, cut: Cut, so_far: AttemptResult) -> Concluded:
+    def concluded(self, cut: Cut, so_far: AttemptResult) -> AttemptOutcome:
         """What a cut makes of the attempt.
 
         Raises:
@@ -146,7 +146,7 @@ class Steps:
                 result = failed(so_far, FailureClass.CRASH, cut.text)
             case Cause.TIME_LIMIT | Cause.STUCK:
                 result = replace(failed(so_far, FailureClass.QUALITY, cut.text), out_of_time=True)
-        return Concluded(result=result, answers=cut.requests)
+        return AttemptOutcome(result=result, answers=cut.requests)
 
     def _environment(self, spec: TaskSpec, cwd: Path) -> Mapping[str, str]:
         return session_environment(

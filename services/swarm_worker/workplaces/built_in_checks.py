@@ -19,7 +19,7 @@ def does_not_fit(made: Snapshot) -> dict[str, Any]:
         passed=False,
         otherwise="the work was done on another commit than the task's branch and conflicts with it in "
         + listed(made.conflicts),
-        output=f"The work is saved as commit {made.saved}. Stay on the task's branch, bring the work over with "
+        output=f"The work is saved as commit {made.saved}. RunLoop on the task's branch, bring the work over with "
         f"`git cherry-pick {made.saved[:12]}`, and resolve: {listed(made.conflicts)}",
     )
 

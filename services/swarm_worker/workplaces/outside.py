@@ -34,8 +34,8 @@ class SharedSettings:
         self._found = list(self._guard.enter(safe))  # what others had spoiled
         self._before = read_shared(repository)
 
-    def look(self) -> list[str]:
-        """What was changed since the last look, with what of it was put back."""
+    def review(self) -> list[str]:
+        """Changes since the last review, including those that were undone."""
         changed = changes_between(self._repository.git, self._before, read_shared(self._repository))
         found = [*self._found, *changed, *self._guard.put_back()]
         self._found, self._before = [], read_shared(self._repository)
@@ -65,8 +65,8 @@ class Shared(Struct, frozen=True, kw_only=True):
         settings = SharedSettings(repository, opened.safe, locks)
         return cls(safe=opened.safe, stashes=watch, locks=locks, settings=settings)
 
-    def look(self, sealed: Sealed, leaked: Callable[[], Leak]) -> Beyond:
-        """Find out and put right what was done since the last look; only when nothing of any session is left.
+    def review(self, sealed: Sealed, leaked: Callable[[], Leak]) -> Beyond:
+        """Report and undo what was done since the last review; only if no process of any session is left.
 
         Args:
             leaked: What is new in the user's checkout.
@@ -76,7 +76,7 @@ class Shared(Struct, frozen=True, kw_only=True):
             found = leaked()
             return found.head_moved or bool(set(paths) & set(found.paths))
 
-        settings = self.settings.look()  # first: what follows asks git
+        settings = self.settings.review()  # first: what follows asks git
         others = [path for path in self._locks() if path.name != self.safe]
         found = self.stashes.review(
             sealed.base_sha,

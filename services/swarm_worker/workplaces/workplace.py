@@ -30,7 +30,7 @@ class Beyond(Struct, frozen=True, kw_only=True):
 
     Args:
         checks: In the shape of check results.
-        hold: Why the work must not land before the user has looked at it.
+        hold: Why the work must not land before the user has reviewed it.
         must_fix: For the prompt of the next attempt.
     """
 

@@ -243,7 +243,7 @@ class TaskPlace(Workplace):
             prefix=self._repository.prefix,
         )
         if made.out_of_place:
-            # What looks at the commit looks at these files.
+            # Checks of the commit see these files.
             hidden, clean = bool(made.hidden), not made.refused
             opened.checkout.put_back(made.head_sha, ref=opened.ref, clean=clean, fresh_index=hidden)
             align(self._repository, opened.checkout)
@@ -308,7 +308,7 @@ class TaskPlace(Workplace):
 
     def beyond(self) -> Beyond:
         assert self._sealed is not None, "what was stashed is compared with a commit"
-        found = self._shared.look(self._sealed, self._leak)
+        found = self._shared.review(self._sealed, self._leak)
         for check in found.checks:
             if check["command"] == SETTINGS_CHECK:
                 change_text = "; ".join(str(check["output"]).splitlines())
@@ -331,7 +331,7 @@ class TaskPlace(Workplace):
         return found
 
     def _both(self) -> tuple[str, str]:
-        assert self._sealed is not None, "only a commit is looked at"
+        assert self._sealed is not None, "only a commit is reviewed"
         return self._sealed.base_sha, self._sealed.head_sha
 
     def _leaked(self) -> Sequence[str]:

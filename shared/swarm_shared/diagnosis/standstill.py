@@ -15,8 +15,8 @@ from swarm_shared.store.swarm.swarm import Swarm
 
 SILENT_MS = 20_000  # four signs of life were missed
 LOST_MS = 60_000
-LOCK_LOOKS = 20
-LOCK_LOOK_S = 0.05
+LOCK_POLLS = 20
+LOCK_POLL_S = 0.05
 REAPER = "reaper"
 
 
@@ -54,15 +54,15 @@ class Standstills(DataAccess):
     def held_lock(self) -> Finding | None:
         """The process that holds the write lock at each of several looks; being held for a moment is normal."""
         holder = write_lock_holder(self._db.path)
-        for _ in range(LOCK_LOOKS):
+        for _ in range(LOCK_POLLS):
             if holder is None:
                 return None
-            self._pause(LOCK_LOOK_S)
+            self._pause(LOCK_POLL_S)
             if write_lock_holder(self._db.path) != holder:
                 return None
         process = None if holder is None else ProcessId.of(holder)
         name = process.describe() if process is not None else f"pid {holder}"
-        return write_lock_held(name, f"over {LOCK_LOOKS * LOCK_LOOK_S:g} s", pid=holder, level=Level.WARN)
+        return write_lock_held(name, f"over {LOCK_POLLS * LOCK_POLL_S:g} s", pid=holder, level=Level.WARN)
 
 
 def write_lock_held(

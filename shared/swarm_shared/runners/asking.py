@@ -15,7 +15,7 @@ from msgspec import Struct
 
 ANSWER_TIMEOUT_S = 30.0  # removing takes seconds where a container's supervisor was killed
 LOOK_TIMEOUT_S = 5.0  # short enough for the reaper, which is restarted where it shows no sign of life
-LOOK_S = 0.02
+POLL_S = 0.02
 _SHOWN_CHARS = 300
 
 
@@ -79,7 +79,7 @@ class Question:
     def wait(self, tend: Callable[[], None] = lambda: None) -> Said:
         """How it ended; waits for that and calls `tend` meanwhile."""
         while (said := self.said()) is None:
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
             tend()
         return said
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Generic, Protocol, TypeVar
 
 from swarm_shared.domain.runners import Run
-from swarm_shared.runners.asking import LOOK_S, Answer, Question, Said
+from swarm_shared.runners.asking import POLL_S, Answer, Question, Said
 from swarm_shared.runners.containers.engines import ENGINES
 from swarm_shared.runners.containers.follower import ContainerFollower
 from swarm_shared.runners.kubernetes.cluster import removal as removal_of_pod
@@ -63,7 +63,7 @@ class _Steps(Generic[T]):
 
     def wait(self, tend: Callable[[], None] = lambda: None) -> T:
         while (ended := self.result()) is None:
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
             tend()
         return ended[0]
 

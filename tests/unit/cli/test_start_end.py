@@ -98,23 +98,23 @@ READY = {Status.NOT_STARTED: 1}
 )
 def test_a_run_that_only_you_could_continue_ends_after_the_configured_time(state: QueueState, code: int | None) -> None:
     give_up = GiveUp(600, agent_cli="cli")
-    assert give_up.look(state, 0) is None
-    assert give_up.look(state, 599) is None
-    end = give_up.look(state, 600)
+    assert give_up.check(state, 0) is None
+    assert give_up.check(state, 599) is None
+    end = give_up.check(state, 600)
     assert (None if end is None else end.exit_code) == code
     assert end is None or end.text("2 h 10 m").startswith("gave up after 2 h 10 m: ")
     assert end is None or end.text().endswith("; waited 10 m 00 s for you")
-    assert GiveUp(None).look(state, 1e9) is None
+    assert GiveUp(None).check(state, 1e9) is None
 
 
 def test_the_time_to_give_up_counts_from_the_last_change() -> None:
     give_up = GiveUp(600, agent_cli="cli")
     waiting, moving = queue(READY, flags=(PAUSED,)), queue(READY, running=1)
-    assert give_up.look(waiting, 0) is None
-    assert give_up.look(moving, 500) is None
-    assert give_up.look(waiting, 700) is None
-    assert give_up.look(waiting, 1299) is None
-    assert give_up.look(waiting, 1300) is not None
+    assert give_up.check(waiting, 0) is None
+    assert give_up.check(moving, 500) is None
+    assert give_up.check(waiting, 700) is None
+    assert give_up.check(waiting, 1299) is None
+    assert give_up.check(waiting, 1300) is not None
 
 
 def test_a_route_that_reopens_by_itself_is_waited_for() -> None:
@@ -127,8 +127,8 @@ def test_a_route_that_reopens_by_itself_is_waited_for() -> None:
     }
     ends = {}
     for name, holds in states.items():
-        give_up.look(queue(READY, holds=holds), 0)
-        ends[name] = give_up.look(queue(READY, holds=holds), 1e6)
+        give_up.check(queue(READY, holds=holds), 0)
+        ends[name] = give_up.check(queue(READY, holds=holds), 1e6)
     assert [name for name, end in ends.items() if end is not None] == ["both are"]
     end = ends["both are"]
     assert end is not None
@@ -138,10 +138,10 @@ def test_a_route_that_reopens_by_itself_is_waited_for() -> None:
 def test_a_run_without_workers_is_given_up_but_not_before_they_had_time_to_start() -> None:
     give_up = GiveUp(1)
     nobody = queue(READY, workers=0)
-    assert give_up.look(nobody, 0) is None
-    assert give_up.look(nobody, WORKERS_COME_WITHIN_S - 1) is None
-    assert give_up.look(nobody, WORKERS_COME_WITHIN_S) is None
-    end = give_up.look(nobody, WORKERS_COME_WITHIN_S + 1)
+    assert give_up.check(nobody, 0) is None
+    assert give_up.check(nobody, WORKERS_COME_WITHIN_S - 1) is None
+    assert give_up.check(nobody, WORKERS_COME_WITHIN_S) is None
+    end = give_up.check(nobody, WORKERS_COME_WITHIN_S + 1)
     assert end is not None
     assert (end.exit_code, end.text()) == (8, "gave up: no worker is running; waited 1 s for you")
 

@@ -40,15 +40,15 @@ def heard(page: Subscriber) -> dict[str, object]:
 
 
 def test_a_commit_is_reported_once(harness: DashboardHarness, live: Live) -> None:
-    assert live.look() is not None
-    assert live.look() is None
+    assert live.poll() is not None
+    assert live.poll() is None
     harness.take()
-    message = json.loads(live.look() or "{}")
+    message = json.loads(live.poll() or "{}")
     assert message["type"] == "events"
     assert [event["event_type"] for event in message["data"]][-1] == "claimed"
     assert message["seq"] == harness.db.events.last_id()
     assert message["status"]["tasks"]["in_progress"]["count"] == 1
-    assert live.look() is None
+    assert live.poll() is None
 
 
 def test_a_page_gets_the_state_first_and_then_what_it_missed(harness: DashboardHarness, live: Live) -> None:

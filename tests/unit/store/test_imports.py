@@ -155,7 +155,7 @@ def test_an_import_that_dies_leaves_nothing_visible_or_is_rolled_forward(
 ) -> None:
     harness = QueueHarness(tmp_path)
     monkeypatch.setattr(imports, "AT_ONCE_ROWS", 10)
-    monkeypatch.setattr(imports, "ROWS_BETWEEN_LOOKS", 7)
+    monkeypatch.setattr(imports, "ROWS_BETWEEN_CHECKS", 7)
     monkeypatch.setattr(imports, "BATCH_MS", -1)
     specs = [spec(f"t{n}", *([f"t{n + 1}"] if n < 99 else [])) for n in range(100)]
     commits = 0

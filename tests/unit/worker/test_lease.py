@@ -8,7 +8,7 @@ from pathlib import Path
 
 from queue_harness import QueueHarness
 
-from swarm_worker.lease import Appetite, Heart
+from swarm_worker.lease import Heart, ResourceUse
 
 
 def test_a_heartbeat_reports_what_the_whole_tree_uses(tmp_path: Path) -> None:
@@ -30,13 +30,13 @@ def test_a_heartbeat_reports_what_the_whole_tree_uses(tmp_path: Path) -> None:
 
 
 def test_usage_is_counted_between_two_measurements() -> None:
-    appetite = Appetite(os.getpid(), every_s=0.0)
-    first = appetite.look()
+    usage = ResourceUse(os.getpid(), every_s=0.0)
+    first = usage.measure()
     assert first is not None
     used = os.times()
     while (now := os.times()).user + now.system < used.user + used.system + 0.05:
         pass
-    second = appetite.look()
+    second = usage.measure()
     assert second is not None
     assert second.cpu_share is not None
     assert second.cpu_share > 0
@@ -45,4 +45,4 @@ def test_usage_is_counted_between_two_measurements() -> None:
 def test_nothing_is_reported_for_a_process_that_has_ended() -> None:
     child = subprocess.Popen(["true"])
     child.wait()
-    assert Appetite(child.pid).look() is None
+    assert ResourceUse(child.pid).measure() is None

@@ -8,14 +8,14 @@ from swarm_worker import lease
 from swarm_worker.lease import ProgressMeter
 
 PATIENCE_S = 1800.0
-LOOK_S = lease.PROGRESS_LOOK_S
+POLL_S = lease.PROGRESS_POLL_S
 
 
 class Bench:
     """A meter with two signs that the test changes, in a time that the test moves."""
 
     def __init__(self, patience_s: float | None = PATIENCE_S, **more: float) -> None:
-        self.now, self.output, self.cpu, self.cpu_looks, self.notes = 0.0, 0.0, 0.0, 0, 0
+        self.now, self.output, self.cpu, self.cpu_polls, self.notes = 0.0, 0.0, 0.0, 0, 0
         self.meter = ProgressMeter(
             [lambda: self.output],
             cpu_s=self._look_at_cpu,
@@ -29,13 +29,13 @@ class Bench:
         """Let time pass, with so much output and CPU time each second."""
         end = self.now + seconds
         while self.now < end and not self.meter.is_stuck():
-            self.now += LOOK_S
-            self.output += output * LOOK_S
-            self.cpu += cpu * LOOK_S
-            self.meter.look_if_due()
+            self.now += POLL_S
+            self.output += output * POLL_S
+            self.cpu += cpu * POLL_S
+            self.meter.check_if_due()
 
     def _look_at_cpu(self) -> float:
-        self.cpu_looks += 1
+        self.cpu_polls += 1
         return self.cpu
 
     def _note(self) -> None:
@@ -49,15 +49,15 @@ def bench() -> Bench:
 
 def test_cpu_time_is_not_measured_while_a_cheaper_sign_changes(bench: Bench) -> None:
     bench.pass_s(3600, output=1.0, cpu=0.5)
-    assert bench.cpu_looks == 0
+    assert bench.cpu_polls == 0
     assert not bench.meter.is_stuck()
 
 
 def test_an_agent_that_only_computes_is_not_stuck_and_is_measured_once_a_minute(bench: Bench) -> None:
     bench.pass_s(2 * PATIENCE_S, cpu=0.5)
     assert not bench.meter.is_stuck()
-    assert bench.cpu_looks <= 2 * PATIENCE_S / lease.COSTLY_LOOK_S
-    assert bench.meter.silent_s() <= lease.COSTLY_LOOK_S
+    assert bench.cpu_polls <= 2 * PATIENCE_S / lease.COSTLY_POLL_S
+    assert bench.meter.silent_s() <= lease.COSTLY_POLL_S
 
 
 def test_an_agent_that_does_nothing_at_all_is_stuck_after_the_timeout(bench: Bench) -> None:
@@ -65,7 +65,7 @@ def test_an_agent_that_does_nothing_at_all_is_stuck_after_the_timeout(bench: Ben
     quiet_since = bench.now
     bench.pass_s(2 * PATIENCE_S)
     assert bench.meter.is_stuck()
-    assert bench.now - quiet_since <= PATIENCE_S + 2 * LOOK_S
+    assert bench.now - quiet_since <= PATIENCE_S + 2 * POLL_S
 
 
 @pytest.mark.parametrize("idle_s_a_minute", [0.02, 0.16, 0.4])
@@ -84,7 +84,7 @@ def test_a_process_that_ends_unseen_is_a_sign(bench: Bench) -> None:
     bench.pass_s(300, cpu=0.5)
     noted = bench.notes
     bench.cpu -= 100
-    bench.pass_s(lease.COSTLY_LOOK_S)
+    bench.pass_s(lease.COSTLY_POLL_S)
     assert bench.notes == noted + 1
 
 
@@ -97,7 +97,7 @@ def test_work_before_the_silence_is_no_sign_of_life_during_it(bench: Bench) -> N
 
 
 def test_a_short_timeout_is_checked_often_enough() -> None:
-    bench = Bench(patience_s=4 * LOOK_S)
+    bench = Bench(patience_s=4 * POLL_S)
     bench.pass_s(600, cpu=0.5)
     assert not bench.meter.is_stuck()
 
@@ -105,7 +105,7 @@ def test_a_short_timeout_is_checked_often_enough() -> None:
 def test_an_agent_without_signs_has_only_its_session_limit_and_nothing_costly_is_measured() -> None:
     bench = Bench(patience_s=None)
     bench.pass_s(7200)
-    assert (bench.meter.is_stuck(), bench.cpu_looks) == (False, 0)
+    assert (bench.meter.is_stuck(), bench.cpu_polls) == (False, 0)
 
 
 def test_cpu_time_of_an_idle_runtime_is_no_progress_however_much_it_is() -> None:

@@ -26,7 +26,7 @@ from swarm_shared.store.views.runs import AgentsNamed
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
 
-TASKS_LOOKED_AT = 50_000
+TASKS_SCANNED = 50_000
 
 
 @command("doctor", example="doctor\ndoctor --json", short_help="Check the swarm and its environment, with advice.")
@@ -81,7 +81,7 @@ def _all(app: App) -> Iterator[Finding]:
             if all(finding.level is not Level.BAD for finding in whole):
                 for check in (_diagnosis, _services, _orphans, _landing):
                     yield from _guarded(check, app, database, settings)
-                named = database.runs.agents_named(limit=TASKS_LOOKED_AT)
+                named = database.runs.agents_named(limit=TASKS_SCANNED)
                 if settings is not None:
                     settings = as_started(settings, database)
                 landed = database.landings.integration()

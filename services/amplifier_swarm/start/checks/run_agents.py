@@ -24,7 +24,7 @@ from swarm_shared.settings.settings import Settings
 from swarm_shared.store.views.runs import AgentsNamed
 
 ANSWER_S = 15.0  # for a version, and for whether it is logged in
-TASKS_LOOKED_AT = 50_000
+TASKS_SCANNED = 50_000
 NAME = "agent CLI"
 NAMED_TASKS = 20
 

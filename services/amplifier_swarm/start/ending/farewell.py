@@ -12,7 +12,7 @@ from swarm_shared.program.readable import cut
 from swarm_shared.settings.settings import Settings
 
 SENT_WITHIN_S = 5.0  # a target that has not accepted the message by then gets it during the next run
-LOOK_S = 0.05
+POLL_S = 0.05
 
 
 def report_end(database: TaskDatabase, settings: Settings, end: End) -> str | None:
@@ -31,7 +31,7 @@ def report_end(database: TaskDatabase, settings: Settings, end: End) -> str | No
         while time.monotonic() < until:
             if (database.outbox.cursor() or 0) >= event and not database.outbox.fresh():
                 break
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
         return _left(database)
     except DatabaseError:
         return None  # the run itself reports what is wrong with the file

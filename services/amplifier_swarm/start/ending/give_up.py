@@ -42,7 +42,7 @@ class GiveUp:
         self._since: float | None = None
         self._without_workers_since: float | None = None
 
-    def look(self, queue: QueueState, now_s: float) -> End | None:
+    def check(self, queue: QueueState, now_s: float) -> End | None:
         """The end of the run, once the queue has waited for you all this time; `now_s` is monotonic."""
         if self._after_s is None:
             return None

@@ -25,14 +25,14 @@ class FileWatch:
         self._db = database
         self._next = 0.0
 
-    def look_if_due(self) -> None:
+    def check_if_due(self) -> None:
         """Raises DatabaseLost."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + LOOK_EVERY_S
-            self.look()
+            self.check()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Raises DatabaseLost."""
         if change := self._db.connection.file.change():
             raise DatabaseLost(f"{self._db.path} {change} while it was in use")
@@ -76,7 +76,7 @@ def loss_of(database: TaskDatabase, error: SwarmError) -> DatabaseLost | None:
     if isinstance(error, DatabaseLost):
         return error
     try:
-        FileWatch(database).look()
+        FileWatch(database).check()
     except DatabaseLost as lost:
         return lost
     return None

@@ -18,7 +18,7 @@ from swarm_shared.processes.tree import below_us, descendants, kill_tree
 _PR_SET_CHILD_SUBREAPER = 36
 ASK_AFTER_S = 1.0  # services end by themselves when supervisord or this run does
 EFFORT_S = 5.0  # of killing; what is left then is reported
-LOOK_S = 0.05
+POLL_S = 0.05
 
 
 class Subtree:
@@ -57,7 +57,7 @@ class Subtree:
                 for process in fresh:
                     process.kill(signal.SIGTERM)
                 asked.update(fresh)
-            wait_for_ends(alive, LOOK_S)
+            wait_for_ends(alive, POLL_S)
         return ()
 
 

@@ -9,7 +9,7 @@ const BLOCKS_KEPT = 60;
 export class LogLines {
   total = 0;
   ended = false; // nothing more will be written
-  complete = false; // the server has looked at all of it
+  complete = false; // the server has indexed all of it
   lost = 0; // bytes dropped beyond the output limit
   #path;
   #session;

@@ -9,7 +9,7 @@ import { LogLines } from "./loglines.js";
 import { LogSearch } from "./logsearch.js";
 import { LogWindow } from "./logwindow.js";
 
-const LOOK_MS = 1_000; // while there is no socket, and while a long log is still being counted
+const POLL_MS = 1_000; // while there is no socket, and while a long log is still being counted
 
 export class LogView {
   node;
@@ -103,7 +103,7 @@ export class LogView {
       answer = await this.#lines.ask({ fromEnd: this.#window.follow });
     } catch (error) {
       this.#window.say(error.message);
-      if (!this.#stopped) this.#timer = setTimeout(() => this.#look(), 5 * LOOK_MS);
+      if (!this.#stopped) this.#timer = setTimeout(() => this.#look(), 5 * POLL_MS);
       return;
     }
     if (this.#stopped) return;
@@ -127,11 +127,11 @@ export class LogView {
     if (this.#stopped || (ended && complete)) return;
     // Only once the log was counted completely: a pending answer would be older than pushed lines.
     if (complete && !this.#leave) this.#leave = live.followLog(this.#followed);
-    this.#timer = setTimeout(() => this.#lookUnlessLive(), complete ? LOOK_MS : 0);
+    this.#timer = setTimeout(() => this.#lookUnlessLive(), complete ? POLL_MS : 0);
   }
 
   #lookUnlessLive() {
-    if (live.isOpen && this.#lines.complete) this.#timer = setTimeout(() => this.#lookUnlessLive(), LOOK_MS);
+    if (live.isOpen && this.#lines.complete) this.#timer = setTimeout(() => this.#lookUnlessLive(), POLL_MS);
     else this.#look();
   }
 

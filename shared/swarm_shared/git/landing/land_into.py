@@ -31,7 +31,7 @@ from swarm_shared.program.nearest import suggestion
 
 NAMED_PATHS = 20
 MAX_BRANCHES = 200
-_LOOK_AGAIN = "nothing was changed; look at the preview again"
+_PREVIEW_AGAIN = "nothing was changed; look at the preview again"
 # Their presence in a git directory means that an operation of yours is unfinished.
 _IN_THE_MIDDLE = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply", "sequencer")
 
@@ -101,7 +101,7 @@ def land_into(
         if now.into != seen.into:
             return LandedInto(branch=branch, merge=_earlier(integration, now, seen, branch), checkout=at)
         if not is_contained(repository.git, tip, now.tip):
-            raise StateError(f"{integration.branch} no longer contains what the preview showed", hint=_LOOK_AGAIN)
+            raise StateError(f"{integration.branch} no longer contains what the preview showed", hint=_PREVIEW_AGAIN)
     git = None if at is None else git_of(repository, at)
     as_checked_out: tuple[str, ...] = ()
     if at is not None and git is not None:
@@ -182,7 +182,7 @@ def _earlier(integration: Integration, now: Heads, seen: Seen, branch: str) -> M
     """The landing of the same preview that was done before, such as by a process that died before it could report."""
     git = integration.repository.git
     if not (is_contained(git, seen.tip, now.into) and is_contained(git, seen.into, now.into)):
-        raise StateError(f"{branch} has moved since the preview", hint=_LOOK_AGAIN)
+        raise StateError(f"{branch} has moved since the preview", hint=_PREVIEW_AGAIN)
     if now.into == seen.tip:
         return Merge(kind=MergeKind.FAST_FORWARD, old=seen.into, new=now.into)
     if git.line("rev-list", "--parents", "--max-count=1", now.into).split()[1:] == [seen.into, seen.tip]:

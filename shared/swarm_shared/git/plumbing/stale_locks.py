@@ -16,7 +16,7 @@ from swarm_shared.processes.file_lock import try_lock
 
 LOCK_NAME = "swarm.lock"  # in the common git dir: two swarms may share a repository
 LOCK_TIMEOUT_S = 300.0
-_LOOK_AGAIN_S = 0.02
+_RETRY_S = 0.02
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def _take(descriptor: int, repository: Repository, timeout_s: float) -> None:
                 f"another swarm process has held {repository.common_dir / LOCK_NAME} for {timeout_s:g} s",
                 hint="find it with: fuser -v " + str(repository.common_dir / LOCK_NAME),
             )
-        repository.git.pause(_LOOK_AGAIN_S)
+        repository.git.pause(_RETRY_S)
 
 
 def ref_lock(repository: Repository, ref: str) -> Path:

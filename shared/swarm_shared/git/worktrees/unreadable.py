@@ -10,7 +10,7 @@ from msgspec import Struct
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.worktrees.listing import list_worktrees
 
-_LOOKED_AT = 200  # entries of a folder
+_SCANNED = 200  # entries of a folder
 
 
 class Obstacle(Struct, frozen=True, kw_only=True):
@@ -118,7 +118,7 @@ def _bare_below(root: Path) -> Path | None:
     """A bare repository right in this folder that has worktrees in it."""
     try:
         with os.scandir(root) as entries:
-            folders = [Path(entry.path) for entry, _ in zip(entries, range(_LOOKED_AT), strict=False) if entry.is_dir()]
+            folders = [Path(entry.path) for entry, _ in zip(entries, range(_SCANNED), strict=False) if entry.is_dir()]
         for folder in folders:
             if (folder / "HEAD").is_file() and (folder / "objects").is_dir():
                 links = (folder / "worktrees").glob("*/gitdir")

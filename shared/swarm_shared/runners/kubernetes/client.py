@@ -26,7 +26,7 @@ from swarm_shared.runners.remote.folder import RunFolder
 from swarm_shared.runners.remote.output import Output
 from swarm_shared.runners.remote.work import take_work, umask
 
-LOOK_S = 0.1
+POLL_S = 0.1
 ASK_EVERY_S = 1.0  # while it waits for its turn, and once its end is near
 ASK_RUNNING_EVERY_S = 5.0  # the command's end is seen on the volume
 CREATE_PATIENCE_S = 30.0  # an API server that is restarted
@@ -96,7 +96,7 @@ class Client:
                 if self._folder.withdraw():
                     return 128 + signal.SIGTERM
                 self._pass_stop_on()
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
         return code
 
     def _create(self) -> None:

@@ -24,7 +24,7 @@ from swarm_shared.runners.remote.follower import Replies, reply
 
 OVER = "over"  # a file of the run: its pod is proven over, only its object is still to be removed
 PATIENCE_S = 15.0  # less than an engine is waited for
-LOOK_S = 0.2
+POLL_S = 0.2
 
 
 def end(run: Run, *, sleep: Callable[[float], None] = time.sleep, patience_s: float = PATIENCE_S) -> Answer:
@@ -57,7 +57,7 @@ def end(run: Run, *, sleep: Callable[[float], None] = time.sleep, patience_s: fl
                 return Answer(gone=False, text=f"kubernetes: {unproven(pod)}", healthy=True)
         except (Silent, OSError) as error:
             return _unknown(str(error))
-        sleep(LOOK_S)
+        sleep(POLL_S)
 
 
 def _absent(cluster: Cluster, folder: RunFolder, *, never_starts: bool) -> Answer:

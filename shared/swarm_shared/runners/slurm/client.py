@@ -24,7 +24,7 @@ from swarm_shared.runners.slurm.folder import JobFolder
 from swarm_shared.runners.slurm.jobs import EXIT_BY_STATE, OVER, Slurm
 from swarm_shared.runners.slurm.script import command_script, job_script
 
-LOOK_S = 0.1
+POLL_S = 0.1
 ASK_EVERY_S = 10.0  # the command's own end is seen in the folder: Slurm is asked only whether the job is still there
 SETTLE_S = 5.0  # how long a file of a node may take to be seen here
 EXIT_NO_JOB = 70
@@ -83,7 +83,7 @@ class Client:
                 if self._folder.withdraw():
                     return 128 + signal.SIGTERM
                 self._pass_stop_on()
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
         return code
 
     def _submission(self, folder: str) -> list[str]:

@@ -19,7 +19,7 @@ from swarm_shared.runners.slurm.folder import JobFolder
 from swarm_shared.runners.slurm.jobs import EXIT_BY_STATE, OF_THE_CLUSTER, OVER, Job, Slurm, is_up
 
 PATIENCE_S = 15.0  # less than an engine is waited for
-LOOK_S = 0.2
+POLL_S = 0.2
 SETTLE_S = 3.0  # a job that has written its exit code ends by itself
 
 
@@ -39,7 +39,7 @@ def end(
             return Answer(gone=False, text=f"slurm: {error}")
         if answer.gone or not answer.healthy or time.monotonic() >= began + patience_s:
             return answer
-        sleep(LOOK_S)
+        sleep(POLL_S)
 
 
 def _look(run: Run, slurm: Slurm, *, waited_s: float) -> tuple[Answer, bool]:
@@ -124,7 +124,7 @@ def _ended(run: Run, number: str, slurm: Slurm, sleep: Callable[[float], None], 
     """The job once it has a final state."""
     until = time.monotonic() + patience_s
     while (job := slurm.job(number, run.name)) is not None and job.state not in OVER and time.monotonic() < until:
-        sleep(LOOK_S)
+        sleep(POLL_S)
     return job
 
 

@@ -17,7 +17,7 @@ from swarm_shared.runners.slurm.jobs import OVER, Slurm
 
 WAIT_S = 60.0
 RUN_S = 30.0
-LOOK_S = 0.1
+POLL_S = 0.1
 # A cluster that is full runs jobs later: these are no reasons to refuse it.
 _BUSY = ("None", "Resources", "Priority", "QOSMax", "AssocMax", "AssocGrp", "QOSGrp", "BeginTime", "Licenses")
 _SHARE = "set runners.slurm.folder to a folder that this machine and all nodes share, under the same path"
@@ -86,7 +86,7 @@ def _wait_for_begin(client: subprocess.Popen[bytes], folder: JobFolder) -> bool:
                 f"runner slurm: no job began within {WAIT_S:g} s: {reason}",
                 hint="look at the options of runners.slurm, and at `sinfo`" if reason not in OVER else _SHARE,
             )
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
     return True
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from swarm_shared.processes.identity import owner_from, supervisord_from
 from swarm_shared.program.logs import event
 
-LOOK_S = 0.5
+POLL_S = 0.5
 LOG = logging.getLogger("swarm")
 
 
@@ -29,4 +29,4 @@ def wait_for_database(path: Path, environ: Mapping[str, str]) -> None:
         return
     event(LOG, "database_awaited", level=logging.WARNING, db=path, hint="amplifier-swarm import-tasks creates it")
     while not path.exists() and supervisord.is_alive() is not False:
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)

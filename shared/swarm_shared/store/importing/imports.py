@@ -26,7 +26,7 @@ from swarm_shared.store.sql import SQL
 
 AT_ONCE_ROWS = 2_000  # an import up to this size is one transaction
 BATCH_MS = 40  # a longer one gives the write lock back this often
-ROWS_BETWEEN_LOOKS = 50
+ROWS_BETWEEN_CHECKS = 50
 GIVE_WAY_S = 0.003  # longer than a waiting writer sleeps between two tries
 READ_BATCH_ROWS = 2_000
 _AGAIN = "import again"
@@ -255,7 +255,7 @@ class Imports(DataAccess):
             # Nothing here is acknowledged before the publishing is, which syncs.
             with self._db.transaction(durable=False):
                 while done < len(steps):
-                    piece = steps[done : done + ROWS_BETWEEN_LOOKS]
+                    piece = steps[done : done + ROWS_BETWEEN_CHECKS]
                     self._db.change_many(
                         SQL["stage"],
                         [
@@ -280,7 +280,7 @@ class Imports(DataAccess):
                     if not self._writing.apply(from_json(body)):
                         break  # a clear that has more to delete stays in front
                     last = position
-                    if position % ROWS_BETWEEN_LOOKS == 0 and self._clock.mono_ms() >= until:
+                    if position % ROWS_BETWEEN_CHECKS == 0 and self._clock.mono_ms() >= until:
                         break
                 if last is not None:
                     self._db.change(SQL["drop_staged"], {"import": import_id, "upto": last})

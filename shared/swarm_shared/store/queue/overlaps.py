@@ -12,7 +12,7 @@ from swarm_shared.store.queue.landings import TURN_MS
 from swarm_shared.store.sql import SQL
 from swarm_shared.taskfile.globs import overlap
 
-MAX_CLASHES_LOOKED_AT = 1_000
+MAX_CLASHES_SCANNED = 1_000
 
 
 class Overlaps(DataAccess):
@@ -54,7 +54,7 @@ class Overlaps(DataAccess):
         As many as there can be workers: the rest would only overlap with these and wait again.
         """
         room, after = MAX_WORKERS, -1
-        for _ in range(MAX_CLASHES_LOOKED_AT):
+        for _ in range(MAX_CLASHES_SCANNED):
             row = self._db.row(SQL["next_clash"], {"after": after})
             if row is None or room <= 0:
                 break

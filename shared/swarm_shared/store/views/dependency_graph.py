@@ -13,7 +13,7 @@ from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.sql import SQL
 
 MAX_LINKS = 4_000
-PHASES_LOOKED_AT = 6_000  # tasks whose links say how phases hang together, in all
+PHASES_SCANNED = 6_000  # tasks whose links say how phases hang together, in all
 SEEDS = 12
 
 
@@ -103,7 +103,7 @@ class Graph(DataAccess):
 
     def phase_links(self, phases: list[str]) -> tuple[list[tuple[str, str]], int]:
         """Which phase needs which, as (needed, dependent), and how many tasks of each phase were looked at."""
-        each = max(1, PHASES_LOOKED_AT // max(1, len(phases)))
+        each = max(1, PHASES_SCANNED // max(1, len(phases)))
         known = set(phases)
         links = [
             (needed, phase)

@@ -12,8 +12,8 @@ from swarm_shared.store.views.verdicts import output_end
 
 SAMPLE_TASKS = 5
 OUTPUT_LINES = 5
-CANCELLED_LOOKED_AT = 1_000
-HELD_LOOKED_AT = 10_000
+CANCELLED_SCANNED = 1_000
+HELD_SCANNED = 10_000
 
 
 class Failures(DataAccess):
@@ -65,11 +65,11 @@ class Failures(DataAccess):
 
     def held_reasons(self) -> list[tuple[str, int]]:
         """Why tasks are held, with the number of tasks, among the first ten thousand held ones; the most first."""
-        return [(reason, n) for reason, n in self._db.rows(SQL["held_reasons"], {"among": HELD_LOOKED_AT})]
+        return [(reason, n) for reason, n in self._db.rows(SQL["held_reasons"], {"among": HELD_SCANNED})]
 
     def cancelled_in_the_way(self) -> dict[str, Any]:
         """Cancelled tasks that others still need, among the first thousand: `tasks`, and a few `task_ids`."""
-        rows = self._db.rows(SQL["cancelled_in_the_way"], {"among": CANCELLED_LOOKED_AT})
+        rows = self._db.rows(SQL["cancelled_in_the_way"], {"among": CANCELLED_SCANNED})
         return {"tasks": len(rows), "task_ids": [row[0] for row in rows[:SAMPLE_TASKS]]}
 
     def task_ids(self, fingerprint: str, *, limit: int) -> list[str]:

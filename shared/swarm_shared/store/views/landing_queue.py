@@ -9,7 +9,7 @@ from swarm_shared.domain.clock import iso
 from swarm_shared.store.engine.data_access import DataAccess, from_json
 from swarm_shared.store.sql import SQL
 
-LOG_LOOKED_AT = 5_000
+LOG_SCANNED = 5_000
 
 
 class LandingQueue(DataAccess):
@@ -41,7 +41,7 @@ class LandingQueue(DataAccess):
 
     def recent(self, limit: int) -> list[dict[str, Any]]:
         """What landed (with its `commit`) or was refused (with the reason), newest first."""
-        rows = self._db.dicts(SQL["recent_landings"], {"stretch": LOG_LOOKED_AT, "limit": limit})
+        rows = self._db.dicts(SQL["recent_landings"], {"stretch": LOG_SCANNED, "limit": limit})
         return [
             {
                 "id": row["id"],

@@ -9,8 +9,8 @@ from swarm_shared.store.queue.landings import LANDING_LATE_MS
 from swarm_shared.store.sql import SQL
 
 WINDOW_MS = 60 * 60 * 1000
-READY_LOOKED_AT = 1_000
-ATTEMPTS_LOOKED_AT = 2_000
+READY_SCANNED = 1_000
+ATTEMPTS_SCANNED = 2_000
 
 
 class RecentEnds(Struct, frozen=True, kw_only=True):
@@ -55,13 +55,13 @@ class Pulse(DataAccess):
 
         In a queue of more than a thousand ready tasks only the first thousand in import order are read.
         """
-        found = self._db.value(SQL["oldest_ready"], {"limit": READY_LOOKED_AT})
+        found = self._db.value(SQL["oldest_ready"], {"limit": READY_SCANNED})
         return None if found is None else int(found)
 
     def recent_ends(self) -> RecentEnds:
         """Of the last hour, at most of the last two thousand attempts."""
         since = self._clock.wall_ms() - WINDOW_MS
-        ended, failed = self._db.rows(SQL["recent_ends"], {"stretch": ATTEMPTS_LOOKED_AT, "since": since})[0]
+        ended, failed = self._db.rows(SQL["recent_ends"], {"stretch": ATTEMPTS_SCANNED, "since": since})[0]
         return RecentEnds(ended=ended, failed=failed)
 
     def spend(self) -> list[Spend]:

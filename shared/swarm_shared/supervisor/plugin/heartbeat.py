@@ -19,10 +19,10 @@ class Heartbeat:
 
     def silent_s(self, pid: int, now: float) -> float | None:
         """For how long the process has been silent, when that is too long; call it every few seconds."""
-        since_look, self._looked_at = now - self._looked_at, now
+        since_check, self._looked_at = now - self._looked_at, now
         if pid != self._pid:
             return None
-        if since_look > BREAK_S:
+        if since_check > BREAK_S:
             # It had no chance to call meanwhile, as when a virtual machine was paused: it gets its time again.
             self._heard_at = max(self._heard_at, now)
         silent = now - self._heard_at
