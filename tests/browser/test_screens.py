@@ -185,7 +185,7 @@ def test_trouble_of_the_whole_swarm_is_shown_at_the_top_with_advice(
     go(page, "inbox")
     harness.db.swarm.set_flag("paused", actor="worker-1", reason="the base fails its checks")
     warning = page.locator(".warnings .warning")
-    expect(warning).to_contain_text("running ones continue (requested by worker-1")
+    expect(warning).to_contain_text("running ones continue (by worker-1")
     expect(warning).to_contain_text("the base fails its checks.")
     warning.get_by_role("button", name="Resume").click()
     assert harness.carry_out().verb is Verb.RESUME

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from msgspec.structs import replace
 
 from swarm_shared.database import TaskDatabase
+from swarm_shared.diagnosis.actors import requested_by
 from swarm_shared.diagnosis.finding import RESUME, Action, Finding, Level
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.trouble import TroubleKind
@@ -39,12 +40,6 @@ _FLAGS: dict[str, tuple[str, str | None, str | None, Action | None]] = {
         "amplifier-swarm runners check",
         Action.RESUME,
     ),
-}
-_BY = {
-    "dashboard": "requested from the dashboard",
-    "budget": "by the budget",
-    "reaper": "by the reaper",
-    "the swarm": "by the swarm",
 }
 _KINDS = {
     TroubleKind.THROTTLED: "rate limit",
@@ -106,8 +101,7 @@ def flag_finding(flag: Flag) -> Finding:
 
 def _by_whom(flag: Flag) -> str:
     """Who set it, when, and why."""
-    by = _BY.get(flag.actor, f"requested by {flag.actor.replace(' (command line)', ' on the command line')}")
-    return f"({by}, {iso(flag.set_at)})" + (f": {flag.reason}" if flag.reason else "")
+    return f"({requested_by(flag.actor)}, {iso(flag.set_at)})" + (f": {flag.reason}" if flag.reason else "")
 
 
 def _stops(

@@ -10,13 +10,23 @@ import click
 class WholeNumber(click.IntRange):
     """`3x` and 300 get the same answer: a whole number from 0 to 256."""
 
+    name = "n"  # in help
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return _converted(super().convert, "a whole number", self, value, param, ctx)
 
+    def _describe_range(self) -> str:
+        return _bounds(self).removeprefix(" of").strip()
+
 
 class Number(click.FloatRange):
+    name = "n"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return _converted(super().convert, "a number", self, value, param, ctx)
+
+    def _describe_range(self) -> str:
+        return _bounds(self).removeprefix(" of").strip()
 
 
 def _converted(

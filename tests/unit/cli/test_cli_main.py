@@ -47,6 +47,8 @@ def test_help_of_each_command_shows_an_example_and_its_defaults(harness: CliHarn
     assert ran.code == 0
     assert "Example" in ran.out
     assert f"amplifier-swarm {name}" in ran.out
+    assert "RANGE" not in ran.out
+    assert "<=" not in ran.out
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
     for option in command.params:

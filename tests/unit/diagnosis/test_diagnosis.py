@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from queue_harness import PASSED, QueueHarness
 
 from swarm_shared.diagnosis import Level, diagnose, obstacles
+from swarm_shared.diagnosis.actors import requested_by
 from swarm_shared.diagnosis.queue import hold_finding
 from swarm_shared.diagnosis.why import Why
 from swarm_shared.processes.identity import ProcessId
@@ -144,14 +145,28 @@ def test_a_missing_reaper_is_an_obstacle_while_workers_run(harness: QueueHarness
     assert in_the_way(harness) == {"reaper_down": (None, False)}
 
 
+@pytest.mark.parametrize(
+    ("actor", "words"),
+    [
+        ("ann (command line)", "requested by ann on the command line"),
+        ("dashboard", "requested from the dashboard"),
+        ("worker-1/start", "by worker-1"),
+        ("worker-12", "by worker-12"),
+        ("SIGINT to start", "by Ctrl+C"),
+        ("SIGUSR1 to start", "by SIGUSR1"),
+        ("start", "by `start`"),
+    ],
+)
+def test_who_made_a_request_is_named_in_words(actor: str, words: str) -> None:
+    assert requested_by(actor) == words
+
+
 def test_whatever_stops_landing_is_one_obstacle_with_its_reason(swarm: QueueHarness) -> None:
     swarm.db.landings.adopt(repository="/r/.git", ref="refs/heads/s", person_ref="refs/heads/main", tip="a" * 40)
     swarm.db.landings.stop_queue("the base fails its checks", actor="worker-1")
     assert in_the_way(swarm) == {"landing_stopped": ("resume", False)}
     [found] = obstacles(swarm.db)
-    assert found.text.startswith(
-        "nothing lands on s; 0 tasks wait to land, and the queue is paused (requested by worker-1"
-    )
+    assert found.text.startswith("nothing lands on s; 0 tasks wait to land, and the queue is paused (by worker-1")
     assert found.text.endswith("): the base fails its checks")
 
 

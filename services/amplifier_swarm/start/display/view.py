@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from amplifier_swarm.output.terminal import about
 from amplifier_swarm.start.queue_state import QueueState
+from swarm_shared.diagnosis.actors import requested_by
 from swarm_shared.domain.models import GROUP_OF, Group
 from swarm_shared.program.readable import cut, duration
 from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, ProviderHold
@@ -92,7 +93,8 @@ class View(Struct, frozen=True, kw_only=True):
             return f"paused until midnight ({flags[PAUSED].reason}); to continue now: amplifier-swarm resume"
         if paused := flags.get(PAUSED):
             reason = f" ({paused.reason})" if paused.reason else ""
-            return f"paused by {paused.actor}{reason}; to continue: amplifier-swarm resume"
+            by = requested_by(paused.actor).removeprefix("requested ")
+            return f"paused {by}{reason}; to continue: amplifier-swarm resume"
         if low := flags.get(DISK_LOW):
             return f"no tasks start: {low.reason or 'the disk is nearly full'}; free some space"
         if down := flags.get(RUNNER_DOWN):
@@ -122,7 +124,7 @@ class View(Struct, frozen=True, kw_only=True):
         more = f" and {len(self.running) - 5} more" if len(self.running) > 5 else ""
         waits = f"; waiting for {names}{more}" if names else ""
         word = {DRAINED: "draining", EMERGENCY_STOP: "emergency stop"}[stop.name]
-        return f"{word}, requested by {stop.actor}{waits}"
+        return f"{word}, {requested_by(stop.actor)}{waits}"
 
 
 def is_at_work(worker: Mapping[str, Any]) -> bool:

@@ -10,6 +10,8 @@ export const name = "audit";
 export const title = () => "Audit";
 
 const GROUP = { done: "completed", refused: "failed", expired: "held", pending: "in_progress" };
+const UNSHOWN = new Set(["columns", "was"]);
+const QUOTED = new Set(["note", "text", "reason"]);
 const OF_WORKERS = new Set(["drain", "restart_worker"]);
 
 export const follows = true;
@@ -38,10 +40,27 @@ export function view({ data, place: { query } }) {
   );
 }
 
+const plain = (word) => word.replaceAll("_", " ");
+
+/** What a request asks for, in words: texts in quotes, switches that are on, of a task its name, of changes the keys. */
+export function details(/** @type {Record<string, any>} */ argument) {
+  return Object.entries(argument)
+    .filter(([key, value]) => !UNSHOWN.has(key) && value !== false && value !== null)
+    .map(([key, value]) => {
+      if (QUOTED.has(key)) return `“${value}”`;
+      if (value === true) return plain(key);
+      if (Array.isArray(value)) return `${plain(key)} ${value.join(", ")}`;
+      if (key === "task") return `task ${value.name ?? value.id ?? value}`;
+      if (typeof value === "object") return `${plain(key)} ${Object.keys(value).map(plain).join(", ")}`;
+      return `${plain(key)} ${value}`;
+    })
+    .join(", ");
+}
+
 /** The row of a request on many tasks. */
 function many({ argument: { verb, ids, filter, argument } }) {
-  const words = Object.entries(filter ?? {}).map(
-    ([key, value]) => `${key.replace("_", " ")} ${[value].flat().join(", ")}`,
+  const words = Object.entries(filter ?? {}).map(([key, value]) =>
+    key === "fingerprint" ? "the same problem" : `${plain(key)} ${plain([value].flat().join(", "))}`,
   );
   return {
     verb: `${verb} many`,
@@ -62,10 +81,6 @@ function landing({ target, argument: { undo, tip, to } }) {
 function row(entry) {
   if (entry.verb === "land") return row({ ...entry, ...landing(entry) });
   if (entry.verb === "bulk") return row({ ...entry, ...many(entry) });
-  const argument = Object.entries(entry.argument)
-    .filter(([key]) => key !== "columns")
-    .map(([key, value]) => (key === "note" ? `“${value}”` : typeof value === "boolean" ? key : `${key} ${value}`))
-    .join(", ");
   const target = entry.of
     ? entry.of
     : !entry.target
@@ -80,7 +95,7 @@ function row(entry) {
     cell("Who", { class: "c-worker", title: entry.actor }, entry.actor === "cli" ? "command line" : entry.actor),
     cell("Request", { class: "c-verb" }, entry.verb.replaceAll("_", " ")),
     cell("Target", { class: "c-target" }, target),
-    cell("Details", { class: "c-text" }, argument || "–"),
+    cell("Details", { class: "c-text" }, details(entry.argument) || "–"),
     cell(
       "Outcome",
       { class: "c-text" },
