@@ -104,7 +104,7 @@ class Stopping:
         return None
 
     def show(self, status: str, reason: str | None) -> None:
-        """Store what this worker does, when it is something else than before."""
+        """Store what this worker does, when it is something other than before."""
         if status != self._status:
             self._status = status
             self._db.workers.set_status(self._run, status, reason)

@@ -119,7 +119,7 @@ def place_by_record(database: TaskDatabase, task: Mapping[str, Any], settings: S
 
 
 def _cwd(task: Mapping[str, Any], settings: Settings, subfolder: str | None) -> Path:
-    """The project root, or where it lies in the task's worktree."""
+    """The project root, or where it is in the task's worktree."""
     if subfolder is None:
         return settings.project_root
     return (settings.state_dir / "worktrees").resolve() / _safe(task) / subfolder

@@ -68,7 +68,7 @@ class Text(Struct, frozen=True, kw_only=True):
             raise InputError("unknown format", hint=f"one of: {', '.join(KNOWN_FORMATS)}")
 
     def argument(self) -> dict[str, Any]:
-        """What the request stores beside the text."""
+        """What the request stores next to the text."""
         given = {"name": self.name, "format": self.plan_format, "tag": self.tag, "columns": dict(self.columns)}
         return {key: value for key, value in given.items() if value}
 

@@ -25,7 +25,7 @@ class Cli:
         name: Of its preset, and of its program.
         package: Of the npm registry.
         env: Variables of every run, by the provider's URL.
-        files: What lies in HOME before the first run, by the provider's URL.
+        files: What is in HOME before the first run, by the provider's URL.
         faults_unknown: What its provider does not do, or does not report in a specific way.
         endless: After these it tries again without end, so that only the task's time limit ends it.
         shortened: What was set so that a run is short, for the table.

@@ -40,7 +40,7 @@ class Machine:
 
 
 def this_machine(folder: Path) -> Machine:
-    """Describe the machine; the databases of the measurements lie in `folder`."""
+    """Describe the machine; the databases of the measurements are in `folder`."""
     return Machine(
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         processor=_processor(),

@@ -31,7 +31,7 @@ class TreeCpu:
 
 
 def measured_worker(program: str, report: Path) -> list[str]:
-    """The command of a worker that measures itself, a program beside this file, and writes a report.
+    """The command of a worker that measures itself, a program next to this file, and writes a report.
 
     Without that folder on its path: modules here have names that the worker imports from elsewhere.
     """

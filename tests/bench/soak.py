@@ -211,7 +211,7 @@ def report(series: dict[str, Series]) -> list[str]:
 
 
 def keep(soak: Soak, minutes: float) -> None:
-    """Write the samples and their pictures beside those of the benchmarks."""
+    """Write the samples and their pictures next to those of the benchmarks."""
     WORKSHOP.mkdir(parents=True, exist_ok=True)
     stem = WORKSHOP / f"soak-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     raw = {name: {"unit": each.unit, "points": each.points} for name, each in soak.series.items()}

@@ -1,4 +1,4 @@
-"""No-op tasks a second, beside xargs, huey, GNU parallel and the machine's own spawn rate."""
+"""No-op tasks a second, compared with xargs, huey, GNU parallel and the machine's own spawn rate."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def overlaps(lines: Iterable[Line]) -> list[str]:
     """Sessions of one task that ran at the same time, as texts for a user.
 
     Two witnesses are heard. A session that did not get its task's lock met a living process of another one. And
-    one that began between the start and the end of another ran beside it, whatever the lock said. The end of a
+    one that began between the start and the end of another ran at the same time, whatever the lock said. The end of a
     session that was killed is not written down: there only the lock can tell, which the kernel gives back last.
     """
     found = []

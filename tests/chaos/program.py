@@ -42,7 +42,7 @@ class Kind:
     """A kind of round.
 
     Args:
-        share: Of all kills; for frozen workers, how many beside them.
+        share: Of all kills; for frozen workers, how many in addition.
         settings: What its arena needs, by the folder it gets.
     """
 

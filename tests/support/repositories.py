@@ -118,7 +118,7 @@ class Sandbox:
 
 
 class Harness(Sandbox):
-    """A sandbox with a first commit, and the swarm's worktrees beside it."""
+    """A sandbox with a first commit, and the swarm's worktrees next to it."""
 
     def __init__(
         self, folder: Path, *, files: Mapping[str, str | bytes] | None = None, below: str = "", **how: object

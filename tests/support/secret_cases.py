@@ -51,7 +51,7 @@ def _block(kind: str) -> Case:
 
 _PEM = _block("RSA PRIVATE KEY")
 SECRETS: tuple[Case, ...] = (
-    # Names beside values.
+    # Names next to values.
     _of("DB_PASSWORD=@@", "correcthorse"),
     _of("export PGPASSWORD=@@", "n0t-a-real-1"),
     _of("MYSQL_ROOT_PASSWORD=@@ mysqld", "sw0rd(fish)#1"),

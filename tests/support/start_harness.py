@@ -165,7 +165,7 @@ class Harness:
             self.wait_for("all to be stopped", lambda: all((s := read_stat(p)) and s.state == "T" for p in pids))
 
     def install(self, **stand_ins: str) -> None:
-        """Run with its own interpreter, beside which lie these programs (shell text) and the real others."""
+        """Run with its own interpreter, next to which are these programs (shell text) and the other, real ones."""
         home = self.folder / "environment"
         programs = home / "bin"
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"

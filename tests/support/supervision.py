@@ -1,6 +1,6 @@
 """A real supervisord in a short temporary folder, with the shipped configuration and stand-in programs.
 
-The stand-ins lie beside the interpreter that runs supervisord, in a small virtual environment, just where an
+The stand-ins lie next to the interpreter that runs supervisord, in a small virtual environment, just where an
 installation puts the real ones. They obey the files in the folder:
 
     ready-NAME      written by a stand-in once it handles signals; its pid

@@ -1,6 +1,6 @@
 """Lint, format and type-check the dashboard's JavaScript: python tools/frontend/check.py [--fix]
 
-The tools come from npm, pinned by the lock file beside this script, into a folder of the checkout; Node and npm come
+The tools come from npm, pinned by the lock file next to this script, into a folder of the checkout; Node and npm come
 with the test extra. The dashboard itself has no build step and needs none of this.
 """
 

@@ -24,9 +24,9 @@ _VERSION_CHARS = 80
 
 
 class AgentReport(Struct, frozen=True, kw_only=True):
-    """One agent CLI. `path` is None where its program was not found; `problem` is why it cannot start.
+    """One agent CLI. `path` is None if its program was not found; `problem` is why it cannot start.
 
-    `version` is None where it cannot start, or has no such command; where that did not answer, it says so.
+    `version` is None if it cannot start, or has no such command; where that did not answer, it says so.
     """
 
     name: str
@@ -96,7 +96,7 @@ def _report(cli: AgentCli, env: Mapping[str, str], cwd: Path) -> AgentReport:
 
 
 def _version(cli: AgentCli, path: str, env: Mapping[str, str], cwd: Path) -> tuple[str | None, str | None]:
-    """The version, or why the program cannot start; both None where it has no version command."""
+    """The version, or why the program cannot start; both None if it has no version command."""
     if not cli.version:
         return None, None
     answer = run_short(path, cli.version, env=env, cwd=cwd, timeout_s=ANSWER_S)

@@ -26,12 +26,12 @@ class OwnSession(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def around(cls) -> OwnSession | None:
-        """None outside of a session."""
+        """None outside a session."""
         return cls._in(os.environ)
 
     @classmethod
     def of_parents(cls, database: TaskDatabase) -> OwnSession | None:
-        """The attempt of this database that a parent of this process belongs to; None outside of a session.
+        """The attempt of this database that a parent of this process belongs to; None outside a session.
 
         Some agent CLIs, such as Codex, pass few of their environment variables on to MCP servers.
         """

@@ -1,4 +1,4 @@
-"""Which supervisord runs this swarm: that of `start` beside the database, or one with a configuration here."""
+"""Which supervisord runs this swarm: that of `start` next to the database, or one with a configuration here."""
 
 from __future__ import annotations
 

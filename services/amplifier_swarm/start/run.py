@@ -46,7 +46,7 @@ def start(settings: Settings, environ: Mapping[str, str], *, keep_running: bool,
         Unfit: The checks found something that must be changed first.
         StateError: A swarm works on this database already.
         AgentCliError: The warm-up showed that the agent CLI cannot start.
-        ServiceFailed: A service does not come up, or supervisord ended.
+        ServiceFailed: A service does not start, or supervisord ended.
         DatabaseError: The file is missing, damaged or not ours; or was deleted, moved or replaced during the run.
     """
     with ExitStack() as stack:

@@ -64,7 +64,7 @@ class RunLoop:
         """Watch until nothing is left to do, or the run is ended.
 
         Raises:
-            ServiceFailed: A service does not come up, or supervisord ended or hangs.
+            ServiceFailed: A service does not start, or supervisord ended or hangs.
             DatabaseError: The database can no longer be read, or its path leads to another file or to none.
         """
         identity = self._suite.identity

@@ -51,7 +51,7 @@ def install(app: Flask) -> None:
 
 
 def for_page(hint: str | None) -> str | None:
-    """A hint for a page, which has buttons in place of commands: None where it names one."""
+    """A hint for a page, which has buttons in place of commands: None if it names one."""
     return None if hint is None or any(word in hint for word in _COMMANDS) else hint
 
 

@@ -1,4 +1,4 @@
-"""Requests that may take minutes, such as landing into a branch: carried out one by one, in a thread beside the loop.
+"""Requests that may take minutes, such as landing into a branch: carried out one by one, in a thread next to the loop.
 
 The loop decides which rows are carried out and keeps them from expiring; the thread stores their outcomes. If a reaper
 dies in the middle, the row stays open, and the next reaper carries it out again after it has checked whether it was

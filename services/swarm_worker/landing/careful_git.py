@@ -18,7 +18,7 @@ class CarefulGit:
     """Wraps repositories. `marks`: the environment that names the attempt for which git works now.
 
     Git may start filters and merge drivers that an agent has configured; what these leave running belongs to the
-    attempt, and would live on beside the next one.
+    attempt, and would survive into the next one.
     """
 
     def __init__(self, heart: Heart, roll: Roll, tree: Tree) -> None:

@@ -53,7 +53,7 @@ Event = Exited | Gone | Unproven
 
 
 class TreeUnproven(SwarmError):
-    """Processes below the worker could not be ended; nothing must be started beside them, and nothing settled."""
+    """Processes below the worker could not be ended; nothing must be started next to them, and nothing settled."""
 
 
 class CannotStart(Exception):

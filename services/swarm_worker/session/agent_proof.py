@@ -23,7 +23,7 @@ def unproven(role: Role, agent: str, session: str | None) -> tuple[str, str]:
 
 
 def verified(reading: Reading, loaded: Loaded, *, role: Role, agent: str, named_by_task: bool) -> Reading:
-    """The reading, unless the session ran as something else than its agent: then nothing that it says counts.
+    """The reading, unless the session ran as something other than its agent: then nothing that it says counts.
 
     Args:
         named_by_task: The task names the agent itself, so no other task has this problem.

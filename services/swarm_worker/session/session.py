@@ -69,7 +69,7 @@ class Session:
     """Runs one plan for one claim, once. `row` is the key of its row.
 
     Its process runs until it exits or is cut; what it leaves behind is ended then; it is over when its tree is proven
-    gone, and what its runner has started outside of that. A process that could not be started is gone from the start.
+    gone, and what its runner has started outside that. A process that could not be started is gone from the start.
     """
 
     def __init__(self, around: SessionContext, claim: Claim, plan: Plan, row: int) -> None:

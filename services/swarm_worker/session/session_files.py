@@ -55,7 +55,7 @@ class LoggedSession:
         return False
 
     def session_id(self) -> str | None:
-        """The id of a session that ended without reporting it; None where it cannot be known."""
+        """The id of a session that ended without reporting it; None if it cannot be known."""
         return self._resumes
 
     def has_loaded(self, agent: str, session_id: str | None) -> Loaded:

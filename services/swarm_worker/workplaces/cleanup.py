@@ -26,13 +26,13 @@ _READ_BYTES = 16 * 1024
 def cleanup_of(
     config: WorkerConfig, repository: Repository, spec: TaskSpec, *, outside: OutsideRun
 ) -> Callable[[Path], str | None] | None:
-    """What runs the commands in a folder and gives the reason why that failed; None where there are none.
+    """What runs the commands in a folder and gives the reason why that failed; None if there are none.
 
     Args:
         repository: With a git that inherits the lock of the worktree, as the commands do; what starts its processes
             also proves that nothing of them is left.
         spec: The task that the worktree was for.
-        outside: Stores what the commands run outside of our process tree, in case that this worker dies.
+        outside: Stores what the commands run outside our process tree, in case that this worker dies.
     """
     if not config.cleanup:
         return None

@@ -26,7 +26,7 @@ class UserCheckout:
     """The user's checkout as one worker sees it.
 
     Args:
-        ignore: Files and folders of ours that may lie in it.
+        ignore: Files and folders of ours that may be in it.
         clock: Monotonic seconds.
     """
 

@@ -77,7 +77,7 @@ class Reason(Struct, frozen=True, kw_only=True):
 class Explanation(Struct, frozen=True, kw_only=True):
     """All that keeps a task where it is; the first reason is the one that matters most.
 
-    `same_problem` has the last attempt beside an earlier one that failed alike, if one did; see `verdicts`.
+    `same_problem` has the last attempt next to an earlier one that failed alike, if one did; see `verdicts`.
     """
 
     id: str

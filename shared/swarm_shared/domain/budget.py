@@ -99,7 +99,7 @@ class Budget(Struct, frozen=True, kw_only=True):
         return any(found == unit for scope in Scope for found, _ in self.caps(scope).stated())
 
     def used(self, scope: Scope, spent: Spent) -> tuple[Used, ...]:
-        """Each cap of a scope beside what is used of it."""
+        """Each cap of a scope next to what is used of it."""
         return tuple(
             Used(scope=scope, unit=unit, used=spent.of(unit), cap=cap) for unit, cap in self.caps(scope).stated()
         )

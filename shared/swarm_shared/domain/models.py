@@ -188,7 +188,7 @@ TASK_VERBS = frozenset(
 # They change definitions, as imports do, and take turns with them.
 DEFINITION_VERBS = frozenset({Verb.ADD, Verb.EDIT})
 
-# They may take minutes: the reaper carries them out beside its loop.
+# They may take minutes: the reaper carries them out next to its loop.
 LONG_VERBS = frozenset({Verb.LAND, Verb.IMPORT})
 
 # Smaller is sooner. An integer that has a name is shown and exported by the name.
@@ -224,7 +224,7 @@ class Source(Struct, frozen=True, kw_only=True):
     """The item of another tool's plan that a task was made from.
 
     `format` is a name of `swarm_shared.sources`. `path` is the file, relative to the project root with forward
-    slashes; absolute if it lies outside, and an address for what is no file. `key` identifies the item within the
+    slashes; absolute if it is outside, and an address for what is no file. `key` identifies the item within the
     file and survives edits of everything but the item's own title. `tick` says whether the file has a place that
     records the item as done (`swarm_shared.sources.tick`); only a relative path has one.
     """

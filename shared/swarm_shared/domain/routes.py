@@ -55,7 +55,7 @@ class Choice(Struct, frozen=True, kw_only=True):
 class Routing(Struct, frozen=True, kw_only=True):
     """The routes in swarm.yaml, in order of preference.
 
-    In its methods `own_cli` is the agent CLI that a task names, empty where it names none, and `default_cli` the
+    In its methods `own_cli` is the agent CLI that a task names, empty if it names none, and `default_cli` the
     swarm's.
     """
 

@@ -113,7 +113,7 @@ class RunnerOptions(Struct, frozen=True, kw_only=True):
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """What a runner started outside of our process tree: stored before the start, so that others can follow it.
+    """What a runner started outside our process tree: stored before the start, so that others can follow it.
 
     Args:
         runner: The runner's name.

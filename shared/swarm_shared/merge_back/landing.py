@@ -31,7 +31,7 @@ _TOO_LATE = "the reaper that began it ended before it was done; nothing was chan
 
 
 def marks_of(database: TaskDatabase, integration: Integration) -> MarksOf:
-    """How plans are ticked, so that a ticked item and your edit beside it merge."""
+    """How plans are ticked, so that a ticked item and your edit next to it merge."""
     return partial(plan_marks, database.landings, integration.repository)
 
 
@@ -48,7 +48,7 @@ def land(database: TaskDatabase, branch: str) -> LandedInto:
 
 
 def _land(database: TaskDatabase, branch: str, *, seen: Seen | None, only_report: bool) -> LandedInto | None:
-    """As `land`; None where nothing was done that could be reported."""
+    """As `land`; None if nothing was done that could be reported."""
     with _locked(database) as integration:
         if only_report and seen is not None and heads(integration, branch).into == seen.into:
             return None

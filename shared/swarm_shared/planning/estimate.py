@@ -37,7 +37,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The estimate; `open_tasks` are those that are not completed or cancelled yet. Hours are of wall time.
 
     `work_hours` is the sum of all tasks, `path_hours` that of the critical path: no number of workers makes it shorter.
-    `cost_usd` is None where no past run says what an attempt costs.
+    `cost_usd` is None if no past run says what an attempt costs.
     """
 
     tasks: int
@@ -67,7 +67,7 @@ class _Task(Struct, frozen=True, kw_only=True):
 def estimate(
     specs: Sequence[TaskSpec], *, workers: int, validation: bool = True, experience: Experience | None = None
 ) -> Plan:
-    """The estimate for a whole list; dependencies on tasks outside of it count as completed.
+    """The estimate for a whole list; dependencies on tasks outside it count as completed.
 
     Args:
         workers: At least one.

@@ -38,8 +38,8 @@ class ProcessId(Struct, frozen=True, kw_only=True):
         pid: Its number; at least 1.
         start_time: Clock ticks since boot, field 22 of /proc/PID/stat.
         boot_id: The boot that the ticks count from.
-        pid_ns: Inode of the pid namespace that the number counts in; 0 where there are none.
-        host_id: The machine that booted; empty where it has no id, and in rows that are older than this column.
+        pid_ns: Inode of the pid namespace that the number counts in; 0 if there are none.
+        host_id: The machine that booted; empty if it has no id, and in rows that are older than this column.
 
     Raises:
         ValueError: The pid is below 1; to the kernel 0 and -1 mean many processes at once.
@@ -240,7 +240,7 @@ def wait_for_ends(processes: Iterable[ProcessId], timeout_s: float) -> None:
 
 @cache
 def own_host_id() -> str:
-    """Names this machine across its boots; empty where it has no id, as in many containers.
+    """Names this machine across its boots; empty if it has no id, as in many containers.
 
     The machine's id is confidential, so only a checksum of it is stored.
     """

@@ -4,7 +4,7 @@ A program opens its own file under `<state>/alive`, locks it, and passes the ope
 kernel keeps the lock for as long as one of them has the file open, whatever it did to its environment, session or
 parent; and a lock that can be taken proves that all are gone, also where their pid namespace cannot be seen.
 
-A second file beside it records which processes were seen below the program: a daemon that closes all files is still
+A second file next to it records which processes were seen below the program: a daemon that closes all files is still
 found by its pid and start time. It is not passed on: what is recorded gets killed, and an agent must not write there.
 A third file records the program's ancestors, which can inherit what it leaves.
 """

@@ -38,7 +38,7 @@ _FAILED_TESTS = (
 
 
 def error_line(output: str) -> str | None:
-    """Such as `ModuleNotFoundError: No module named 'almanac'`; None where no line names its cause by itself."""
+    """Such as `ModuleNotFoundError: No module named 'almanac'`; None if no line names its cause by itself."""
     return _named(_last_lines(output))
 
 

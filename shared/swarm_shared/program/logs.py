@@ -32,7 +32,7 @@ def event(logger: logging.Logger, name: str, *, level: int = logging.INFO, **fac
     """Log that something happened; facts that are None are left out.
 
     Args:
-        name: In the past tense, equal to the name in the execution log where there is one: `task_claimed`.
+        name: In the past tense, equal to the name in the execution log if there is one: `task_claimed`.
     """
     if not logger.isEnabledFor(level):
         return

@@ -55,7 +55,7 @@ def _around(ordered: Sequence[str], text: str) -> list[str]:
 
 
 def or_nearest(word: str | None, otherwise: str) -> str:
-    """Advice that names the nearest word where there is one."""
+    """Advice that names the nearest word if there is one."""
     return f'did you mean "{word}"?' if word is not None else otherwise
 
 

@@ -37,7 +37,7 @@ _SENTENCE = re.compile(
 
 
 class Named(Struct, frozen=True, kw_only=True):
-    """What is known beside a value.
+    """What is known next to a value.
 
     Args:
         name: The word that matched, such as `password`.

@@ -99,7 +99,7 @@ def _forms(value: str) -> Iterator[bytes]:
         encoded = base64.b64encode(b"\0" * shift + raw)
         if shift == 0:
             yield encoded
-        # Of the characters at both ends a part belongs to what is beside the value.
+        # Of the characters at both ends a part belongs to what is next to the value.
         first = (0, 2, 3)[shift]
         last = len(encoded) if (shift + len(raw)) % 3 == 0 else len(encoded.rstrip(b"=")) - 1
         core = encoded[first:last]

@@ -1,4 +1,4 @@
-"""Names such as `password` and `api_key`, and the value beside them, in code, JSON, YAML, shells and options."""
+"""Names such as `password` and `api_key`, and the value next to them, in code, JSON, YAML, shells and options."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _ENVIRONMENT = re.compile(
 
 
 def named_in(data: bytes, small: bytes) -> Iterator[Span]:
-    """Values beside a name.
+    """Values next to a name.
 
     Args:
         small: The data in small letters.

@@ -1,4 +1,4 @@
-"""Asks an engine by its command line, without ever waiting: what others start outside of our process tree is only
+"""Asks an engine by its command line, without ever waiting: what others start outside our process tree is only
 known there.
 """
 

@@ -1,4 +1,4 @@
-"""Follows what a runner started outside of our process tree: ends it, and asks its engine whether it is gone.
+"""Follows what a runner started outside our process tree: ends it, and asks its engine whether it is gone.
 
 *Unknown* is a separate answer. What counts as proof is the business of each kind of runner (`Follower`).
 """

@@ -89,7 +89,7 @@ class Mounts:
         return shown, emptied
 
     def words(self) -> list[str]:
-        """The options of bwrap that make them, parents before what lies in them."""
+        """The options of bwrap that make them, parents before what is in them."""
         words: list[str] = []
         for path in sorted(self._views, key=lambda path: len(path.parts)):
             words += _option(self._views[path], str(path), folder=os.path.isdir(path))

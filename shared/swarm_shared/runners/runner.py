@@ -54,7 +54,7 @@ class Start(Struct, frozen=True, kw_only=True):
     Args:
         argv, env: Of the process to start; `argv[0]` is an absolute path.
         runner: Whose program `argv[0]` is: the runner's name; empty: it is the command's own.
-        run: What that process starts outside of our process tree; None: nothing.
+        run: What that process starts outside our process tree; None: nothing.
         has_begun: Whether the command runs, which may have to wait for its turn; None: it runs from the start.
         trouble: For runners without a `run`: why the runner does not work now, to be asked when the process has failed;
             its answer is None if the runner works. It calls its argument while it waits.

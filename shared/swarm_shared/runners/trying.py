@@ -20,7 +20,7 @@ class Tried(Struct, frozen=True, kw_only=True):
     Args:
         code: Its exit code; None: it did not end in time.
         printed, complained: Its standard output and standard error.
-        ended: What came of ending its run; None: nothing of it is outside of our process tree.
+        ended: What came of ending its run; None: nothing of it is outside our process tree.
     """
 
     code: int | None

@@ -88,7 +88,7 @@ class QuietHours(Struct, frozen=True, kw_only=True):
         return "–".join(f"{minute // 60:02}:{minute % 60:02}" for minute in (self.start_min, self.end_min))
 
     def end_after(self, now_ms: int) -> int | None:
-        """When the quiet hours end that `now_ms` lies in (wall ms); None outside of them."""
+        """When the quiet hours end that `now_ms` is in (wall ms); None outside them."""
         local = time.localtime(now_ms / 1000)
         minute = local.tm_hour * 60 + local.tm_min
         into = (minute - self.start_min) % _DAY_MIN

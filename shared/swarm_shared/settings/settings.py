@@ -1,6 +1,6 @@
 """All settings, each with its default, and where its value comes from.
 
-Precedence: flag, then environment, then `swarm.yaml` beside the database (same names, lower case), then the default.
+Precedence: flag, then environment, then `swarm.yaml` next to the database (same names, lower case), then the default.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ class Settings:
 
     @property
     def state_dir(self) -> Path:
-        """Where a run keeps its socket, logs and worktrees: beside the database, private."""
+        """Where a run keeps its socket, logs and worktrees: next to the database, private."""
         return self.db.with_name(self.db.name + ".swarm")
 
     @property

@@ -28,7 +28,7 @@ class Stated:
         return self._raw.get(key) is not None
 
     def take(self, key: str) -> Any:
-        """The value as it is; None where it is missing."""
+        """The value as it is; None if it is missing."""
         self._read.add(key)
         return self._raw.get(key)
 

@@ -81,7 +81,7 @@ def places_of(paths: Iterable[Path], *, root: Path) -> Iterator[Place]:
 
 
 def place_of(path: Path, *, root: Path) -> Place:
-    """The place of a file, relative to the project root if it lies below it."""
+    """The place of a file, relative to the project root if it is below it."""
     return next(places_of([path], root=root))
 
 

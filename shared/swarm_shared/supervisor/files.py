@@ -75,7 +75,7 @@ def short_home(folder: Path) -> Path:
     """The folder itself, or where its path is too long or unfit for supervisord, a short alias of it.
 
     The alias is a symbolic link in a private folder below the temporary one, named after the path: the same
-    call finds it again, and creates it again if it was swept away. The socket itself always lies in the
+    call finds it again, and creates it again if it was swept away. The socket itself always is in the
     folder, so that processes with different temporary folders meet.
 
     Raises:

@@ -80,7 +80,7 @@ class ProblemList:
             self.add_at(mark.line + 1, mark.column + 1, message, advice)
 
     def add_at(self, line: int, column: int, message: str, advice: str) -> None:
-        """Note one problem at a line and column that count from 1; 0 where unknown."""
+        """Note one problem at a line and column that count from 1; 0 if unknown."""
         if self.full:
             self.omitted += 1
             return

@@ -70,7 +70,7 @@ class NearIds(Protocol):
 
 
 class TaskFile(Struct, frozen=True, kw_only=True):
-    """What a good task file says; `other_keys` are those beside `tasks`, in the types of JSON."""
+    """What a good task file says; `other_keys` are those next to `tasks`, in the types of JSON."""
 
     tasks: list[TaskSpec]
     warnings: list[Problem] = field(default_factory=list)

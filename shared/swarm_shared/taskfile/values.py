@@ -251,7 +251,7 @@ def read_source(node: Node, word: str, problems: ProblemList) -> Source | None:
         texts[name] = text
     ticks = node.entries["tick"][1] if "tick" in node.entries else None
     tick = ticks is not None and read_boolean(ticks, f"{word}: tick", problems) is True
-    # What is ticked is written to: it must lie in the project.
+    # What is ticked is written to: it must be in the project.
     if tick and read_paths(node.entries["path"][1], f"{word}: path", problems) is None:
         return None
     return Source(**texts, tick=tick)

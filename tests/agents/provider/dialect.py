@@ -1,4 +1,4 @@
-"""What the server needs to know of an API; one module beside this one for each."""
+"""What the server needs to know of an API; one module next to this one for each."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Provider:
     """Listens on a free port of the loopback interface from `start` to `stop`; a context manager does both.
 
     `fault` applies to every request while it is set; None lets the tasks' own lines decide. While `at_once` is set, a
-    session that begins beside so many thinking ones is answered with a rate limit.
+    session that begins while so many others are thinking is answered with a rate limit.
 
     Args:
         hurry: Advise clients to repeat at once what failed, as providers may: some CLIs repeat for minutes otherwise.

@@ -89,7 +89,7 @@ def import_tasks(
 
 
 def _next(app: App) -> str | None:
-    """What gets the new tasks started; None where workers run."""
+    """What gets the new tasks started; None if workers run."""
     from swarm_shared.diagnosis.programs import without_workers
 
     with app.open() as database:

@@ -56,7 +56,7 @@ class View(Struct, frozen=True, kw_only=True):
     now_ms: int
     elapsed_s: float
     link: str | None
-    starting: int = 0  # workers that are awaited, while none of them has come up
+    starting: int = 0  # workers that are awaited, while none of them has started
 
     def groups(self) -> dict[Group, int]:
         """Tasks per group."""
@@ -106,7 +106,7 @@ class View(Struct, frozen=True, kw_only=True):
         return "no worker is running; start some with: amplifier-swarm scale 3"
 
     def starting_text(self) -> str:
-        """What is awaited before the first worker has come up; empty afterwards."""
+        """What is awaited before the first worker has started; empty afterwards."""
         return f"starting {self.starting} worker{'' if self.starting == 1 else 's'} …" if self.starting else ""
 
     def _hold_text(self, hold: ProviderHold) -> str:

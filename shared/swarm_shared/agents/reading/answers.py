@@ -25,7 +25,7 @@ _NOTHING_WORDS = frozenset({"", "none", "no", "n/a", "na", "-", "nothing", "null
 class Judgement(Struct, frozen=True, kw_only=True):
     """Whether an answer lets the task continue; if not, why, and what the next attempt must fix.
 
-    `question` is what a builder that cannot continue asks the user; empty where it asks nothing.
+    `question` is what a builder that cannot continue asks the user; empty if it asks nothing.
     """
 
     passed: bool

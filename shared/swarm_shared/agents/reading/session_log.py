@@ -26,7 +26,7 @@ def read_session_log(cli: AgentCli, env: Mapping[str, str], session_id: str | No
 
 
 def log_size(cli: AgentCli, env: Mapping[str, str], session_id: str | None) -> int:
-    """Bytes in the log of a session; 0 where there is none."""
+    """Bytes in the log of a session; 0 if there is none."""
     path = _log_of(cli, env, session_id)
     try:
         return 0 if path is None else path.stat().st_size

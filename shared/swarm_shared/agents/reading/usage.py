@@ -27,7 +27,7 @@ _REQUEST_ID = re.compile(rb'"request_id"\s*:\s*"([^"\\]+)"')
 
 
 class Usage(Struct, frozen=True, kw_only=True):
-    """What models were paid for; None where nothing reports it, which is not zero.
+    """What models were paid for; None if nothing reports it, which is not zero.
 
     `tokens` are all input and output, `cached_tokens` the part of the input that came from a cache,
     `output_tokens` what models wrote.

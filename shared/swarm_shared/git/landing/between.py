@@ -14,7 +14,7 @@ _FORMAT = "--format=%H%x09%(trailers:key=Swarm-Task,valueonly,separator=%x2C)"
 
 
 class Landed(Struct, frozen=True, kw_only=True):
-    """A commit on the integration branch; `task_id` is empty where no task made it."""
+    """A commit on the integration branch; `task_id` is empty if no task made it."""
 
     commit: str
     task_id: str

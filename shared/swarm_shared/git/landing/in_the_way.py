@@ -25,7 +25,7 @@ def in_the_way(at: Path, files: Iterable[FileChange]) -> tuple[str, ...]:
 
 
 def overwriting_refused(at: Path, error: GitFailed) -> DirtyCheckout | None:
-    """Git's own refusal to overwrite files, with their names; None where it failed for another reason."""
+    """Git's own refusal to overwrite files, with their names; None if it failed for another reason."""
     named = [line.strip() for line in error.said.splitlines() if line.startswith("\t")]
     return would_overwrite(at, named) if named else None
 

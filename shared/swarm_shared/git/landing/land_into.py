@@ -65,7 +65,7 @@ class LandedInto(Struct, frozen=True, kw_only=True):
     checkout: Path | None
 
     def undo_command(self) -> str | None:
-        """What moves the branch back, in a terminal; None where nothing was moved."""
+        """What moves the branch back, in a terminal; None if nothing was moved."""
         if self.merge.new in (None, self.merge.old):
             return None
         if self.checkout is None:
@@ -191,7 +191,7 @@ def _earlier(integration: Integration, now: Heads, seen: Seen, branch: str) -> M
 
 
 def merge_refusal(merge: Merge, *, branch: str, landed: str) -> StateError | None:
-    """Why `landed`, the integration branch, cannot be merged into `branch`; None where it can."""
+    """Why `landed`, the integration branch, cannot be merged into `branch`; None if it can."""
     if merge.kind is MergeKind.CONFLICT:
         more = len(merge.conflicts) - NAMED_PATHS
         named = ", ".join(merge.conflicts[:NAMED_PATHS]) + (f" and {more} more" if more > 0 else "")

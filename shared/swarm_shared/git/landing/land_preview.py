@@ -36,7 +36,7 @@ _FORMAT = "--format=%H%x09%at%x09%(trailers:key=Swarm-Task,valueonly,separator=%
 
 
 class Arriving(Struct, frozen=True, kw_only=True):
-    """A commit that the branch would get; `task_id` is empty where no task made it. `at` is seconds since 1970."""
+    """A commit that the branch would get; `task_id` is empty if no task made it. `at` is seconds since 1970."""
 
     commit: str
     at: int
@@ -54,7 +54,7 @@ class Preview(Struct, frozen=True, kw_only=True):
         kind: How it would be done.
         commits: By first parent, newest first, at most `MAX_COMMITS`.
         commit_count: All commits that the branch would get, those of the tasks' branches included.
-        files: What would change in the user's branch; empty where the branches cannot be merged.
+        files: What would change in the user's branch; empty if the branches cannot be merged.
         checkout: The checkout that would be updated; None when no checkout has the branch.
         refusal: Why it would be refused now; None when it would be done.
     """

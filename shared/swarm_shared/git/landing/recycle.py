@@ -86,8 +86,8 @@ class _Found(Struct, frozen=True, kw_only=True):
     """A worktree that may go.
 
     Args:
-        ignored: What git ignores in it; None where there is more to clean than that.
-        files: What is unusual about its files; None where that is not known.
+        ignored: What git ignores in it; None if there is more to clean than that.
+        files: What is unusual about its files; None if that is not known.
     """
 
     ignored: tuple[Path, ...] | None

@@ -1,4 +1,4 @@
-"""Entries of an index that name the commit of another repository, which lies in the worktree: submodules, and
+"""Entries of an index that name the commit of another repository, which is in the worktree: submodules, and
 repositories that an agent has added.
 
 Commands that compare such an entry with the files run `git status` in that repository, which obeys its settings: a

@@ -34,7 +34,7 @@ def set_entries(git: Git, entries: Iterable[str]) -> None:
 
 
 class IndexListing:
-    """The files of an index and the untracked ones beside it, from one listing.
+    """The files of an index and the untracked ones next to it, from one listing.
 
     Args:
         others: List untracked files too, which reads all folders.

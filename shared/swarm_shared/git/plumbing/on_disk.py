@@ -33,7 +33,7 @@ class Commit(Struct, frozen=True, kw_only=True):
 
 
 class Ref(Struct, frozen=True, kw_only=True):
-    """What a ref points to; `sha` is None where there is no such ref."""
+    """What a ref points to; `sha` is None if there is no such ref."""
 
     sha: str | None
 
@@ -45,7 +45,7 @@ _CONTAINED: set[tuple[str, str]] = set()
 
 
 def ref_on_disk(git: Git, ref: str) -> Ref | None:
-    """A full ref name or ``HEAD``, and the commit that it points to; None where git has to be asked.
+    """A full ref name or ``HEAD``, and the commit that it points to; None if git has to be asked.
 
     A commit that is missing or damaged, as after a power failure, is git's to find, and a packed one the first time.
     """
@@ -79,7 +79,7 @@ def note_contained(sha: str, tip: str) -> None:
 
 
 def commit_on_disk(git: Git, sha: str) -> Commit | None:
-    """A commit by its id; None where git has to be asked, also where it may see other parents than the commit names."""
+    """A commit by its id; None if git has to be asked, also where it may see other parents than the commit names."""
     common = common_dir(git)
     if common is None or not SHA.fullmatch(sha) or _is_rewritten(common):
         return None
@@ -87,7 +87,7 @@ def commit_on_disk(git: Git, sha: str) -> Commit | None:
 
 
 def is_contained_on_disk(git: Git, sha: str, tip: str) -> bool | None:
-    """Whether a commit is part of another one's history, by the parents they name; None where git has to be asked."""
+    """Whether a commit is part of another one's history, by the parents they name; None if git has to be asked."""
     lower, at = commit_on_disk(git, sha), commit_on_disk(git, tip)
     if lower is not None and at is not None and tip in lower.parents:
         return False
@@ -104,7 +104,7 @@ def is_contained_on_disk(git: Git, sha: str, tip: str) -> bool | None:
 
 
 def common_dir(git: Git) -> Path | None:
-    """The git directory that all worktrees share; None where git was not given one to work with."""
+    """The git directory that all worktrees share; None if git was not given one to work with."""
     if git.git_dir is None:
         return None
     link = _line(git.git_dir / "commondir")
@@ -152,7 +152,7 @@ def _packed(common: Path, ref: str) -> str | None:
 
 
 def _is_rewritten(common: Path) -> bool:
-    """Whether git shows some commits otherwise than they are: shallow clones, replacements, grafts."""
+    """Whether git shows some commits differently from what they are: shallow clones, replacements, grafts."""
     if any((common / name).exists() for name in ("shallow", "info/grafts", "refs/replace")):
         return True
     try:

@@ -21,7 +21,7 @@ def outside(paths: Iterable[str], patterns: Sequence[str], *, prefix: str = "") 
     Args:
         paths: As git gives them, from the top of the repository.
         patterns: From the project root, as in the task file.
-        prefix: Where the project root lies in the repository.
+        prefix: Where the project root is in the repository.
     """
     compiled = [_compiled(pattern, prefix) for pattern in patterns]
     return tuple(path for path in paths if not any(one.fullmatch(path) for one in compiled))

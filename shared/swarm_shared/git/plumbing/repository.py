@@ -24,7 +24,7 @@ class Repository:
         common_dir: The git directory that all its worktrees share.
         git_dir: The git directory of the user's checkout: `common_dir`, or its own for a linked worktree.
         top_level: The top folder of that checkout; None for a bare repository.
-        prefix: Where the project root lies below it, such as ``services/api``; empty for the top itself.
+        prefix: Where the project root is below it, such as ``services/api``; empty for the top itself.
         object_format: ``sha1`` or ``sha256``.
         head_ref: What HEAD names, such as ``refs/heads/main``; None when it is detached.
         head_sha: Its commit; None before the first one.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# `git rev-parse --local-env-vars`, of all versions, and what hooks, rebases and merges export beside those.
+# `git rev-parse --local-env-vars`, of all versions, and what hooks, rebases and merges export in addition to those.
 _NAMES = frozenset(
     {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",

@@ -126,7 +126,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
         (self.git_dir / _START_MARK).write_text(f"{sha} {base_sha} {int(time.time())}\n")
 
     def start(self) -> Start | None:
-        """What the present attempt started from; None where that is not known."""
+        """What the present attempt started from; None if that is not known."""
         if self.adrift:
             return None
         try:
@@ -215,7 +215,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
             self.git.ask("read-tree", "-m", "-u", old, new, timeout_s=LONG_S)
 
     def _head_says(self) -> str | None:
-        """What the file says in which git notes what is checked out; None where it is no plain file."""
+        """What the file says in which git notes what is checked out; None if it is no plain file."""
         head = self.git_dir / "HEAD"
         try:
             return None if head.is_symlink() else os.fsdecode(head.read_bytes()).removesuffix("\n")

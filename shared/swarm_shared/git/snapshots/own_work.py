@@ -221,7 +221,7 @@ class Bringer:
 
 
 def _floor(head: str, own: Mapping[str, str | None]) -> str | None:
-    """The commit that the agent's own commits below a HEAD were made on; None where they have no parent."""
+    """The commit that the agent's own commits below a HEAD were made on; None if they have no parent."""
     at: str | None = head
     while at is not None and at in own:
         at = own[at]

@@ -69,7 +69,7 @@ class Stashed(Struct, frozen=True, kw_only=True):
 
 
 def read_stack(repository: Repository) -> Stack:
-    """What lies on the stack now; asks no git process.
+    """What is on the stack now; asks no git process.
 
     Source: gitrepository-layout(5), logs/refs: a line for each entry, the newest last.
     """

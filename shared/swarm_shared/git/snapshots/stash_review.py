@@ -20,7 +20,7 @@ _KNOWN: dict[str, tuple[Stashed, _Files]] = {}  # a commit never changes: the us
 
 
 class Reviewed(Struct, frozen=True, kw_only=True):
-    """What was found, and has been put right.
+    """What was found and repaired.
 
     Args:
         left: Its own entries that it had left on the stack: now commits below its kept refs, and off the stack.

@@ -62,7 +62,7 @@ class Secured(Struct, frozen=True, kw_only=True):
     Args:
         head_sha: Where the submodule is.
         unpushed: No remote branch that is known here contains it.
-        committed: A commit was made of what lay there.
+        committed: A commit was made of what was there.
         problem: Why its commits could not be brought to the project; they are in the worktree alone.
     """
 
@@ -93,7 +93,7 @@ def note_set_up(checkout: Checkout) -> None:
 
 
 def secure(repository: Repository, checkout: Checkout, *, safe: str, message: str | None) -> tuple[Secured, ...]:
-    """Commit what lies in the submodules of a worktree, and bring what is in no remote into the project's repository.
+    """Commit what is in the submodules of a worktree, and bring what is in no remote into the project's repository.
 
     Nothing may run here. Inner submodules come first, so that the commits of outer ones point to theirs.
 
@@ -278,7 +278,7 @@ def _bring(repository: Repository, module: Module, safe: str, tips: list[str]) -
 
 
 def _project_module(repository: Repository, module: Module) -> Path:
-    """The user's own repository of the submodule; it lies in their checkout where they have cloned it by themselves."""
+    """The user's own repository of the submodule; it is in their checkout where they have cloned it by themselves."""
     home = repository.common_dir / MODULES / module.name
     if not home.exists() and repository.top_level is not None:
         cloned = repository.top_level / module.path / ".git"

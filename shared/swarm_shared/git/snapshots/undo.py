@@ -15,7 +15,7 @@ def changes_since(checkout: Checkout, sha: str) -> tuple[FileChange, ...]:
 
 
 def undo_since(checkout: Checkout, sha: str, *, ref: str) -> tuple[FileChange, ...]:
-    """Bring a worktree back to a commit of its branch; what was thrown away. Ignored files are kept.
+    """Bring a worktree back to a commit of its branch; what was discarded. Ignored files are kept.
 
     Commits that were made meanwhile are discarded too: the branch is moved back.
     """

@@ -11,12 +11,12 @@ from swarm_shared.domain.errors import SwarmError
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.running.runner import Git
 
-PARTS = ("", "-wal", "-shm", ".swarm")  # what lies beside the database belongs to it
+PARTS = ("", "-wal", "-shm", ".swarm")  # what lies next to the database belongs to it
 _NOT_IGNORED = 1
 
 
 def checkout_around(database: Path) -> Repository | None:
-    """The repository in whose checkout the database lies; None where it is in none, or git does not answer."""
+    """The repository in whose checkout the database is; None if it is in none, or git does not answer."""
     try:
         found = Repository.find(database.parent)
     except SwarmError:
@@ -49,7 +49,7 @@ def keep_out_of_commits(database: Path) -> None:
 
 
 def danger(database: Path) -> str | None:
-    """What may happen to a database inside a checkout, and a safer place for it; None where it is in none."""
+    """What may happen to a database inside a checkout, and a safer place for it; None if it is in none."""
     found = checkout_around(database)
     if found is None or found.top_level is None:
         return None

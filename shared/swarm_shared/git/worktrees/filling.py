@@ -15,9 +15,9 @@ from swarm_shared.git.worktrees.survey import survey
 
 
 class Filling:
-    """The folder beside the spares in which new ones are checked out. One process at a time uses it (`lock`).
+    """The folder next to the spares in which new ones are checked out. One process at a time uses it (`lock`).
 
-    Whatever lies there was therefore left by a process that died or gave up, and is worth nothing.
+    Whatever is there was therefore left by a process that died or gave up, and is worth nothing.
     """
 
     def __init__(self, repository: Repository, spares: Spares) -> None:

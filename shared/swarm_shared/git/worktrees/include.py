@@ -15,7 +15,7 @@ INCLUDE_FILE = ".worktreeinclude"
 def copy_included(repository: Repository, worktree: Path) -> tuple[str, ...]:
     """Copy the files that `.worktreeinclude` names from the user's checkout. Returns the copied paths.
 
-    The file has the syntax of .gitignore, and lies in the project root or at the top of the repository. Only files
+    The file has the syntax of .gitignore, and is in the project root or at the top of the repository. Only files
     that git ignores are copied: all others are the commits' business. What is there already stays.
     """
     top = repository.top_level

@@ -44,7 +44,7 @@ def fingerprint(repository: Repository, *, ignore: Sequence[Path] = ()) -> Finge
     """The current state of the user's checkout; nothing there is written, not even the index.
 
     Args:
-        ignore: Files and folders of ours that may lie in it: database, state directory, logs.
+        ignore: Files and folders of ours that may be in it: database, state directory, logs.
     """
     top = repository.top_level
     if top is None:
@@ -108,5 +108,5 @@ def _settings_mark(repository: Repository) -> dict[str, str]:
 
 def _is_below(path: Path, folders: tuple[str, ...]) -> bool:
     text = str(path)
-    # The database has files beside it that begin with its name: tasks.db-wal, tasks.db-shm.
+    # The database has files next to it that begin with its name: tasks.db-wal, tasks.db-shm.
     return any(text == one or text.startswith((one + os.sep, one + "-")) for one in folders)

@@ -1,4 +1,4 @@
-"""What a runner started in a worktree outside of our process tree, stored so that others can follow it.
+"""What a runner started in a worktree outside our process tree, stored so that others can follow it.
 
 The lock of a worktree is inherited by our own processes. A container is none of them: it outlives its client, and with
 that the lock. So its name is stored before it starts, and it must be proven gone before anyone uses the worktree.

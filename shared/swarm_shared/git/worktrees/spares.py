@@ -60,7 +60,7 @@ class Spares:
     """The spares of one swarm.
 
     Args:
-        root: The folder that they lie in, which holds nothing else.
+        root: The folder that they are in, which holds nothing else.
         keep: Paths in each of them that setup commands have made, and that stay.
     """
 
@@ -72,7 +72,7 @@ class Spares:
         return tuple(path for path in self._folders() if self._git_dir(path) is not None)
 
     def take(self, path: Path, *, ref: str, first: Path | None = None) -> Taken | None:
-        """Move a spare to a task's path and put its HEAD on the task's branch; None where there is none.
+        """Move a spare to a task's path and put its HEAD on the task's branch; None if there is none.
 
         To be called under the repository's lock. Its files are still those of the spare.
 
@@ -153,7 +153,7 @@ class Spares:
             return []
 
     def _git_dir(self, path: Path) -> Path | None:
-        """The git directory of a spare; None where it is none, or was damaged from outside."""
+        """The git directory of a spare; None if it is none, or was damaged from outside."""
         git_dir = git_dir_of(self._repository, path)
         if git_dir is None or not (git_dir / SPARE_MARK).exists() or not (git_dir / "index").is_file():
             return None

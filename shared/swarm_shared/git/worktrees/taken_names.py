@@ -1,6 +1,6 @@
 """Reserves names for branches of tasks in a repository that others also use, so that a crash leaves no branch behind.
 
-A name is taken in git first and stored in the database then. Until that is done there is a mark beside the branch: it
+A name is taken in git first and stored in the database then. Until that is done there is a mark next to the branch: it
 is created with it, all or none, and says whose branch it is. Of a stored name it says nothing any more, and is deleted
 with the next name that is taken, or by `clear`.
 """

@@ -68,7 +68,7 @@ class TaskWorktrees:
     """The task worktrees of one swarm.
 
     Args:
-        root: The folder that they lie in, `<state directory>/worktrees`; its neighbours are ours too.
+        root: The folder that they are in, `<state directory>/worktrees`; its neighbours are ours too.
         keep: Paths below the project root that stay when another task takes a worktree over.
     """
 
@@ -115,7 +115,7 @@ class TaskWorktrees:
         return cwd if cwd.is_dir() else checkout.path
 
     def outside_run_of(self, safe: str) -> OutsideRun:
-        """What runs in a task's worktree outside of our process tree."""
+        """What runs in a task's worktree outside our process tree."""
         return OutsideRun(self.root.parent / "worktree-runs" / self.path_of(safe).name)
 
     @contextmanager
@@ -150,13 +150,13 @@ class TaskWorktrees:
     ) -> TaskWorktree:
         """Open a task's worktree, new or with the work of its earlier attempts.
 
-        The caller has claimed the task, and has proven that nothing of an earlier attempt is alive. What lies in the
+        The caller has claimed the task, and has proven that nothing of an earlier attempt is alive. What is in the
         worktree is committed before it is put in order.
 
         Args:
             base_sha: The tip of the integration branch; a branch without its own work starts there.
             holder_is_dead: The proof for locks that are left in the worktree and on the branch; see `clear_stale`.
-            make_spare: Makes a spare without a checkout, of a landed worktree; None where there is none to make.
+            make_spare: Makes a spare without a checkout, of a landed worktree; None if there is none to make.
                 Asked whenever there is no spare, so that another checkout is made only where all are in use.
 
         Raises:
@@ -202,7 +202,7 @@ class TaskWorktrees:
         )
 
     def remove(self, safe: str) -> None:
-        """Remove a task's worktree with all that lies in it; its branch stays. Ask `prune` whether it may go."""
+        """Remove a task's worktree with all that is in it; its branch stays. Ask `prune` whether it may go."""
         path = self.path_of(safe)
         with repository_lock(self.repository) as git:
             git_dir = git_dir_of(self.repository, path)
@@ -229,7 +229,7 @@ class TaskWorktrees:
             raise BranchInUse(task_branch(safe), at)
 
     def _make(self, safe: str, tip: str, make_spare: Callable[[], Recycled | None]) -> tuple[Checkout, Path | None]:
-        """A worktree with the files of a commit, from a spare where there is one; and where what lay there has gone."""
+        """A worktree with the files of a commit, from a spare if there is one; and where what was there has gone."""
         added = self._add(safe, make_spare)
         checkout, spare = added.checkout, added.spare
         try:
@@ -238,7 +238,7 @@ class TaskWorktrees:
         except (GitError, OSError):
             if not spare:
                 raise
-            # Whatever is wrong with it was not found out before: it is thrown away.
+            # Whatever is wrong with it was not found out before: it is discarded.
             checkout = self._add(safe, None).checkout
             checkout.put_back(tip, ref=task_ref(safe), clean=False)
         return checkout, added.set_aside

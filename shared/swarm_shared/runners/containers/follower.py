@@ -56,5 +56,5 @@ def ask(engine: Engine, words: tuple[str, ...], *, name: str = "", timeout_s: fl
 
 
 def identity_of(engine: Engine) -> Said:
-    """Which engine answers; `printed` is empty where none does."""
+    """Which engine answers; `printed` is empty if none does."""
     return ask(engine, engine.identify).wait()

@@ -82,7 +82,7 @@ def manifest(
                     "readOnlyRootFilesystem": True,
                     "capabilities": {"drop": ["ALL"]},
                 },
-                # Parents before what lies in them.
+                # Parents before what is in them.
                 "volumeMounts": sorted(mounts, key=lambda mount: len(Path(mount["mountPath"]).parts)),
             }
         ],

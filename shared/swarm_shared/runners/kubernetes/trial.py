@@ -25,7 +25,7 @@ def try_out(runner: Runner, base: Path, *, namespace: str) -> None:
         ConfigError: It cannot be run, its file is not seen here, or it belongs to another user.
     """
     hint = _HINT.format(namespace=namespace)
-    # Beside the folder of runs: pods do not see that one.
+    # Next to the folder of runs: pods do not see that one.
     with tempfile.TemporaryDirectory(prefix=".swarm-trial-", dir=base.parent) as name:
         place = Path(os.path.realpath(name))
         (place / "given").touch()

@@ -27,7 +27,7 @@ T = TypeVar("T", bound=Struct)
 def start_of_client(
     run: Run, folder: RunFolder, work: Struct, *, own: Mapping[str, str], env: Mapping[str, str]
 ) -> Start:
-    """How to start the client of a runner, the module `client` beside its others, for one run.
+    """How to start the client of a runner, the module `client` next to its others, for one run.
 
     Args:
         work: What the client is to run.

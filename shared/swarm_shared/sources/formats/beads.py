@@ -145,7 +145,7 @@ def _read_links(issue: _Issue, drafts: Drafts) -> None:
     for link in links if isinstance(links, list) else []:
         if not isinstance(link, dict):
             continue
-        # `bd show` writes the other issue itself, with the kind beside its fields.
+        # `bd show` writes the other issue itself, with the kind next to its fields.
         target = str(link.get("depends_on_id") or link.get("id") or "")
         kind = str(link.get("type") or link.get("dependency_type") or "blocks")
         if not target or target == issue.record["id"]:

@@ -118,7 +118,7 @@ def _name(parts: list[Section], key: str) -> str:
 
 
 def _folders(place: Place, location: str) -> list[_Folder]:
-    """Where stories may be: where the plan says, or beside it, as folders move with their repository."""
+    """Where stories may be: where the plan says, or next to it, as folders move with their repository."""
     if place.on_disk is None:
         return []
     depth = len(place.parts)

@@ -39,7 +39,7 @@ def recognizes(place: Place, text: str) -> bool:
 def read(place: Place, text: str, options: Options) -> Plan:
     """Sub-tasks, and items without any, as tasks in the order of the list; optional ones are held.
 
-    Sub-tasks marked (P) run beside others of their group. `_Depends: 1.2_` adds to the order.
+    Sub-tasks marked (P) run in parallel with others of their group. `_Depends: 1.2_` adds to the order.
     """
     document = read_markdown(text, loose=True)
     nest_numbered(document)

@@ -64,7 +64,7 @@ class _Reading(Struct, kw_only=True, eq=False):
 def read(place: Place, text: str, options: Options) -> Plan:
     """All items as tasks.
 
-    Tasks of a phase run in order, those with [P] beside each other. Setup and foundational phases come before the
+    Tasks of a phase run in order, those with [P] in parallel. Setup and foundational phases come before the
     user stories, which wait for these only; the last phases wait for all stories.
     """
     document = read_markdown(text)

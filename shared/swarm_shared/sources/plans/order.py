@@ -20,7 +20,7 @@ class Phase(Struct, kw_only=True, eq=False):
     name: str
     kind: str = "other"
     drafts: list[Draft] = field(default_factory=list)
-    parallel: set[str] = field(default_factory=set)  # ids of those that may run beside others
+    parallel: set[str] = field(default_factory=set)  # ids of those that may run in parallel
 
 
 def one_after_the_other(drafts: Iterable[Draft], *, stated: Container[str] = frozenset()) -> None:
@@ -42,7 +42,7 @@ def one_after_the_other(drafts: Iterable[Draft], *, stated: Container[str] = fro
 
 
 def in_phase(phase: Phase) -> None:
-    """In order, but for those that may run beside others: they wait for the last one that may not."""
+    """In order, except for those that may run in parallel: they wait for the last one that may not."""
     barrier: list[Draft] = []
     beside: list[Draft] = []
     for draft in phase.drafts:

@@ -55,7 +55,7 @@ class Entry(Struct, frozen=True, kw_only=True):
 class Place(Struct, frozen=True, kw_only=True):
     """Where a plan was found.
 
-    `file` names it in messages. `path` is it relative to the project root with forward slashes, absolute if it lies
+    `file` names it in messages. `path` is it relative to the project root with forward slashes, absolute if it is
     outside, and empty for standard input. `on_disk` is where it can be opened.
     """
 
@@ -79,7 +79,7 @@ class Place(Struct, frozen=True, kw_only=True):
         return self.parts[-2] if len(self.parts) > 1 else ""
 
     def beside(self, *names: str) -> Iterator[str]:
-        """The project paths of those names that exist in the same folder; nothing outside of the project."""
+        """The project paths of those names that exist in the same folder; nothing outside the project."""
         if self.on_disk is None or not self.in_project:
             return
         for name in names:

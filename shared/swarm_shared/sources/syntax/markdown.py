@@ -27,8 +27,8 @@ class Role(StrEnum):
     RULE = "rule"
     FRONT_MATTER = "front matter"
     COMMENT = "comment"
-    FENCE = "code fence"  # outside of any item
-    TEXT = "text"  # outside of any item
+    FENCE = "code fence"  # outside any item
+    TEXT = "text"  # outside any item
 
 
 class Line(Struct, kw_only=True, eq=False):

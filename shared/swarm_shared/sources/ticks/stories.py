@@ -28,7 +28,7 @@ def stories_of(document: Any) -> Sequence[Object]:
 
 
 def title_of(story: Object) -> str:
-    """Its title; its description where there is none."""
+    """Its title; its description if there is none."""
     return next((text for name in TITLES if (text := story.text(name).strip())), "")
 
 

@@ -185,7 +185,7 @@ class Connection:
         Nothing depends on it: SQLite's own lock decides, and a writer that has waited long, say behind a frozen
         process, goes ahead without a turn. It makes waiting cheap, because a BEGIN that finds the lock taken has read
         the log's end and dropped its pages for nothing. The kernel keeps this lock apart from SQLite's, another kind.
-        A checkpoint at the end of a COMMIT lies within the turn: with no other writer meanwhile it empties the log in
+        A checkpoint at the end of a COMMIT is within the turn: with no other writer meanwhile it empties the log in
         one go, where each of the next commits would try again, with a third more syncs in all.
         """
         if self._try_turn():
@@ -379,7 +379,7 @@ def refuse_network_disk(path: Path) -> None:
     """Write-ahead logging needs memory shared by all processes, which network disks do not give.
 
     Raises:
-        DatabaseError: The file lies on a network file system.
+        DatabaseError: The file is on a network file system.
     """
     try:
         mounts = Path("/proc/self/mountinfo").read_text(errors="replace")

@@ -39,7 +39,7 @@ class DataAccess:
 
     @property
     def _state_dir(self) -> Path:
-        """The folder beside the database that is the swarm's own."""
+        """The folder next to the database that is the swarm's own."""
         return self._db.path.with_name(self._db.path.name + ".swarm")
 
     def __init__(self, connection: Connection, clock: Clock) -> None:

@@ -134,7 +134,7 @@ class Recovery(DataAccess):
         ]
 
     def open_runs(self, attempt: OpenAttempt) -> list[Run]:
-        """What runners have started for it outside of its worker's process tree, and is not proven gone."""
+        """What runners have started for it outside its worker's process tree, and is not proven gone."""
         rows = self._db.rows(SQL["open_runs"], {"attempt": attempt.attempt})
         return [Run(runner=runner, name=name, engine=engine) for runner, name, engine in rows]
 

@@ -43,7 +43,7 @@ class Sessions(DataAccess):
         Args:
             name: The agent's, or the check's command.
             resumes: The agent CLI's id of the earlier session that it resumes.
-            run: What its runner is about to start outside of the worker's process tree.
+            run: What its runner is about to start outside the worker's process tree.
 
         Raises:
             LeaseLost: The task has another owner.

@@ -117,7 +117,7 @@ class Control(DataAccess):
     def request_import(
         self, text: str, argument: Mapping[str, Any], *, actor: str, idempotency_key: str | None = None
     ) -> int:
-        """Write a request to import a text, which is kept beside the row until it has an outcome; the row's id."""
+        """Write a request to import a text, which is kept next to the row until it has an outcome; the row's id."""
         with self._db.transaction():
             row = self.request(Verb.IMPORT, "", argument, actor=actor, idempotency_key=idempotency_key)
             self._db.change(SQL["keep_request_text"], {"id": row, "body": text})
@@ -174,7 +174,7 @@ class Control(DataAccess):
         self._db.change(SQL["set_control_target"], {"id": row_id, "target": target})
 
     def amend(self, row_id: int, argument: Mapping[str, Any]) -> None:
-        """Store what carrying a request out has found beside its argument; joins the caller's transaction."""
+        """Store what carrying a request out has found next to its argument; joins the caller's transaction."""
         self._db.change(SQL["amend_control"], {"id": row_id, "argument": to_json(dict(argument))})
 
     def landings(self, *, limit: int) -> list[ControlRow]:

@@ -304,7 +304,7 @@ CREATE TABLE sessions (
     cost_usd     REAL,
     route        TEXT,                         -- that it ran on; null for checks
     output_tokens INTEGER,                     -- of the tokens: what models wrote
-    runner       TEXT,                         -- that started something outside of the worker's process tree
+    runner       TEXT,                         -- that started something outside the worker's process tree
     run_name     TEXT,                         -- its name there
     engine       TEXT,                         -- which engine of that runner has it
     run_gone_at  INTEGER                       -- when that engine said that nothing of it is left
@@ -422,7 +422,7 @@ CREATE TABLE bulk_steps (
     refusals TEXT NOT NULL DEFAULT '[]'     -- the first few reasons, JSON list of text
 ) STRICT;
 
--- Texts to import, kept beside their requests until these have an outcome.
+-- Texts to import, kept next to their requests until these have an outcome.
 CREATE TABLE request_texts (
     control INTEGER PRIMARY KEY REFERENCES control (id) ON DELETE CASCADE,
     body    TEXT NOT NULL

@@ -45,7 +45,7 @@ class StartedWith(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_json(cls, text: str | None) -> StartedWith | None:
-        """As `to_json` wrote it; None where nothing, or nothing of this shape, is stored."""
+        """As `to_json` wrote it; None if nothing, or nothing of this shape, is stored."""
         if text is None:
             return None
         try:
@@ -88,7 +88,7 @@ class StartedWith(Struct, frozen=True, kw_only=True):
 
 
 def db_words(path: Path) -> str:
-    """` --db PATH` for a command in the current folder; empty where commands use this database anyway."""
+    """` --db PATH` for a command in the current folder; empty if commands use this database anyway."""
     folder = _folder()
     usual = None if folder is None else Path(folder, os.environ.get("SWARM_DB") or default_of("db"))
     return "" if path == usual else f" --db {shlex.quote(str(path))}"

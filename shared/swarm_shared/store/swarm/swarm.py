@@ -217,7 +217,7 @@ class Swarm(DataAccess):
         return {"isolation": isolation, "lands_on": None if row is None else branch_of(str(row[1]))}
 
     def subfolder(self) -> str | None:
-        """Where in its worktree a task's agents work, empty for its top; None where they work in the project root.
+        """Where in its worktree a task's agents work, empty for its top; None if they work in the project root.
 
         Before the first worker it is unknown: None.
         """
@@ -228,7 +228,7 @@ class Swarm(DataAccess):
 
         Args:
             isolation: `worktree` or `none`.
-            subfolder: Where the project root lies below the top of its repository; empty for the top.
+            subfolder: Where the project root is below the top of its repository; empty for the top.
         """
         for key, value in ((_ISOLATION, isolation), (_SUBFOLDER, subfolder)):
             if self.meta(key) != value:

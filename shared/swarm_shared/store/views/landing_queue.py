@@ -16,7 +16,7 @@ class LandingQueue(DataAccess):
     """Read-only; `Landings` has the operations that change the branch."""
 
     def branch(self) -> dict[str, Any] | None:
-        """`branch`, `person_branch` (null: detached), `tip` and `state`; None where tasks have no worktrees.
+        """`branch`, `person_branch` (null: detached), `tip` and `state`; None if tasks have no worktrees.
 
         The state is `following`, `stopped` (nothing lands until you resume) or `accepting` (you have, and
         the branch is taken as it is found).

@@ -15,7 +15,7 @@ PROBLEMS = 10
 
 
 class TaskLine(Struct, frozen=True, kw_only=True):
-    """One task. `busy_ms` is the time of its attempts; tokens and cost are None where no attempt reported them.
+    """One task. `busy_ms` is the time of its attempts; tokens and cost are None if no attempt reported them.
 
     `retries` counts its failed attempts that another one followed, or could have; `refused` its refused landings;
     `costless` its attempts with a session that reported no cost.
@@ -43,7 +43,7 @@ class TaskLine(Struct, frozen=True, kw_only=True):
 
 
 class Effort(Struct, frozen=True, kw_only=True):
-    """Sums over tasks. Tokens and cost are lower bounds; None where nothing was reported.
+    """Sums over tasks. Tokens and cost are lower bounds; None if nothing was reported.
 
     `costless`: attempts with a session that reported no cost, which is unknown, not zero.
     """

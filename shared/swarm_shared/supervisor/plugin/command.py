@@ -1,4 +1,4 @@
-"""`supervisorctl scale N`: a command beside the built-in ones."""
+"""`supervisorctl scale N`: a command next to the built-in ones."""
 
 from __future__ import annotations
 

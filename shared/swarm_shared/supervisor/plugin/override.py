@@ -18,7 +18,7 @@ REAPER = "swarm-reaper"
 DASHBOARD = "swarm-dashboard"
 MAX_WORKERS = 256
 MAX_DIGITS = 4
-OVERRIDE = "supervisord.d/50-scale.conf"  # beside the main file, which includes it
+OVERRIDE = "supervisord.d/50-scale.conf"  # next to the main file, which includes it
 STOP_MARGIN_S = 30  # from the end of a worker's graceful timeout to supervisord's SIGKILL
 MAX_GRACE_S = 7 * 86_400
 OFF_WORDS = frozenset({"0", "off", "false", "no"})
@@ -98,7 +98,7 @@ def render(sections: Sections, *, workers: int | None = None) -> str:
 
 
 def read_override(options: Any) -> str:
-    """The override's text; empty where there is none."""
+    """The override's text; empty if there is none."""
     path = Path(options.here, OVERRIDE)
     return path.read_text() if path.exists() else ""
 

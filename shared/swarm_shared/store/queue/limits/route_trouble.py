@@ -39,7 +39,7 @@ class RouteTrouble(DataAccess):
                 self._db.change(SQL["drop_reached_limit"], {"route": route})
 
     def _routes_of(self, attempt: str) -> tuple[str | None, str | None, str | None]:
-        """The builder's route, its agent CLI, and the validator's route; None where there is none, as in a landing."""
+        """The builder's route, its agent CLI, and the validator's route; None if there is none, as in a landing."""
         builder, agent_cli, validator = self._db.row(SQL["routes_of_attempt"], {"attempt": attempt}) or (None,) * 3
         return builder, agent_cli, validator
 

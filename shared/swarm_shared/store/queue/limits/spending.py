@@ -135,7 +135,7 @@ class Spending(DataAccess):
         }
 
     def costs(self, by: str, *, limit: int) -> list[dict[str, Any]]:
-        """Sessions added up by task, phase, model, route or day; cost and tokens are None where none is known."""
+        """Sessions added up by task, phase, model, route or day; cost and tokens are None if none is known."""
         return self._db.dicts(SQL["costs"], {"by": by, "limit": limit, "wall": self._clock.wall_ms()})
 
     def _spent_by(self, task: int) -> Spent:

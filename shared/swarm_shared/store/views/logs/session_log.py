@@ -56,7 +56,7 @@ class SessionLog(DataAccess):
         return str(row[0])
 
     def session(self, attempt: str, session: int) -> dict[str, Any] | None:
-        """What bounds a session's output: `ended_at` (ms), `lost_from` and `lost_to`; None where it is not of it."""
+        """What bounds a session's output: `ended_at` (ms), `lost_from` and `lost_to`; None if it is not of it."""
         rows = self._db.dicts(SQL["session_bounds"], {"attempt": attempt, "session": session})
         return rows[0] if rows else None
 
