@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 
+from amplifier_swarm.output.terminal import notice
 from amplifier_swarm.start.checks.warm_up import StoppedMeanwhile
 from amplifier_swarm.start.display.logs import LogTail
 from amplifier_swarm.start.display.progress import progress_for
@@ -26,7 +27,6 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import EXIT_DONE, EXIT_STOPPED, DatabaseError, SwarmError
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.program import standard_streams
-from swarm_shared.program.terminal_text import safe
 from swarm_shared.settings.settings import Settings
 from swarm_shared.store.swarm.started_with import StartedWith
 from swarm_shared.supervisor.client import SupervisorClient
@@ -174,8 +174,3 @@ def _summarize(database: TaskDatabase, watching: Watching, mark: int, end: End, 
         print("\n".join(lines), flush=True)  # noqa: T201
     except OSError:
         standard_streams.discard(sys.stdout)  # the run counts, and its exit code says how it ended
-
-
-def notice(text: str) -> None:
-    """A line on standard error."""
-    print(safe(text), file=sys.stderr, flush=True)  # noqa: T201

@@ -263,6 +263,15 @@ def test_without_a_terminal_plain_lines_are_printed_and_the_link_once(harness: Q
     assert re.fullmatch(r"\d\d:\d\d:\d\d dashboard: http://127\.0\.0\.1:8765\n", stream.getvalue())
 
 
+def test_without_a_terminal_a_line_says_that_workers_are_starting(harness: QueueHarness) -> None:
+    stream = io.StringIO()
+    progress = progress_for(stream, plain=False)
+    for _ in range(3):
+        progress.show(view_of(harness, starting=3))
+    progress.show(view_of(harness))
+    assert [line.split(" ", 1)[1] for line in stream.getvalue().splitlines()] == ["starting 3 workers …"]
+
+
 def test_the_log_tail_shows_complete_new_lines_and_follows_a_rotation(tmp_path: Path) -> None:
     log = tmp_path / "reaper.log"
     log.write_text("old\n")

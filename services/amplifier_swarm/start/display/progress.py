@@ -40,8 +40,12 @@ class PlainProgress:
         self._stream = stream or sys.stderr
         self._next_status = time.monotonic() + STATUS_LINE_EVERY_S
         self._link: str | None = None
+        self._starting = ""
 
     def show(self, view: View) -> None:
+        if view.starting_text() and not self._starting:
+            self._starting = view.starting_text()
+            self.say(self._starting)
         if view.link and view.link != self._link:
             self._link = view.link
             self.say(f"dashboard: {view.link}")
