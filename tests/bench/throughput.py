@@ -35,7 +35,7 @@ def measure(scale: Scale) -> Figure:
     return Figure(
         how=(
             f"Each task runs `{' '.join(baselines.COMMAND)}` by the `command` agent CLI. Workers are up and wait "
-            "behind a pause, for whose end they look every 50 ms; the time runs from that end to the last completion. "
+            "behind a pause, for whose end they poll every 50 ms; the time runs from that end to the last completion. "
             "With a validator a task runs two such commands, so its rate is compared with half of xargs's. Medians "
             "of rounds taken in turns; a ratio is one of the same round."
             f"{PARAGRAPH}huey {baselines.huey_version()} is SqliteHuey with its defaults on the same disk (write-ahead "
