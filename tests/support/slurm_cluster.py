@@ -16,6 +16,7 @@ from free_port import free_ports
 from live_swarm import wait_until
 from runner_harness import call
 
+from swarm_shared.processes.procfs import all_pids, read_stat
 from swarm_shared.runners.slurm.jobs import is_up
 
 NODES = ("n1", "n2")
@@ -131,6 +132,13 @@ class Cluster:
         except (OSError, ValueError):
             return None
         return pid if os.path.basename(words[0]).startswith(name.partition("-")[0].encode()) else None
+
+    def step_daemons(self) -> list[int]:
+        """The processes that follow one job each on its node."""
+        assert self._manager is not None
+        stats = {pid: read_stat(pid) for pid in all_pids()}
+        own = self._manager.pid  # it adopts what a slurmd detaches
+        return [pid for pid, stat in stats.items() if stat and stat.parent == own and stat.name == "slurmstepd"]
 
     def state(self, node: str) -> str:
         printed = call("scontrol", "--oneliner", "show", "node", node, check=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from live_swarm import LiveSwarm, wait_until
-from runner_harness import At, Kill, Matrix, RunnerHarness, call, swarm_of
+from runner_harness import At, Kill, Matrix, RunnerHarness, call, kill_one_of, swarm_of
 from slurm_cluster import NODES, Cluster, slurm_cluster
 
 from swarm_shared.runners.remote.folder import MARKER
@@ -48,7 +48,9 @@ class SlurmHarness(RunnerHarness):
 
     def faults(self) -> Mapping[str, Kill]:
         kills = {daemon: partial(self._kill, daemon) for daemon in (*NODES, "slurmctld")}
-        return {**kills, "cancel": self._cancel, "drain": self._drain}
+        steps = kill_one_of(self.cluster.step_daemons)
+        states = {state.lower(): partial(self._set_node, state) for state in ("DRAIN", "DOWN")}
+        return {**kills, "slurmstepd": steps, "cancel": self._cancel, **states}
 
     def _kill(self, daemon: str, rng: Random) -> int:
         self.cluster.kill(daemon)
@@ -60,8 +62,8 @@ class SlurmHarness(RunnerHarness):
             call("scancel", f"--name={rng.choice(names)}", check=False)
         return min(len(names), 1)
 
-    def _drain(self, rng: Random) -> int:
-        call("scontrol", "update", f"NodeName={rng.choice(NODES)}", "State=DRAIN", "Reason=test", check=False)
+    def _set_node(self, state: str, rng: Random) -> int:
+        call("scontrol", "update", f"NodeName={rng.choice(NODES)}", f"State={state}", "Reason=test", check=False)
         return self._repair(rng)
 
     def _repair(self, rng: Random) -> int:
