@@ -58,7 +58,7 @@ def test_failed_and_blocked_tasks_make_it_exit_8_and_are_named_with_the_reason(a
     assert "bad failed: the task's run command exited with code 4" in at.output
     assert "child waits for bad (failed)" in at.output
     assert "grandchild waits for child (blocked)" in at.output
-    assert "1 of them retries" in at.output
+    assert "1 of them a retry" in at.output
     assert "amplifier-swarm retry bad" in at.output
     assert at.status("good") == Status.COMPLETED
 

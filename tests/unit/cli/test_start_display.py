@@ -66,6 +66,15 @@ def test_the_summary_counts_groups_hours_attempts_and_rate(harness: QueueHarness
     assert "amplifier-swarm start" in text
 
 
+def test_the_summary_speaks_of_one_attempt_and_of_one_retry(harness: QueueHarness) -> None:
+    harness.add("a")
+    harness.budgets = Budgets(max_retries=1)
+    harness.run(failed(FailureClass.QUALITY, "no"))
+    assert "0 passed in 1 attempt\n" in summary(harness)
+    harness.run()
+    assert "1 passed in 2 attempts, 1 of them a retry" in summary(harness)
+
+
 def test_a_run_with_attempts_offers_a_report_even_when_everything_is_completed(harness: QueueHarness) -> None:
     harness.add("a")
     assert "amplifier-swarm report" not in summary(harness)

@@ -63,11 +63,11 @@ def _groups(queue: QueueState) -> Iterator[str]:
 
 
 def _this_run(effort: Effort, elapsed_s: float) -> str:
-    parts = [f"{effort.passed:,} passed in {effort.attempts:,} attempts"]
+    parts = [f"{effort.passed:,} passed in {effort.attempts:,} {'attempt' if effort.attempts == 1 else 'attempts'}"]
     if effort.refused:
         parts.append(f"{effort.refused:,} {'landing' if effort.refused == 1 else 'landings'} refused")
     if effort.retries:
-        parts.append(f"{effort.retries:,} of them retries")
+        parts.append("1 of them a retry" if effort.retries == 1 else f"{effort.retries:,} of them retries")
     if effort.passed:
         parts.append(_rate(effort.passed / max(elapsed_s, 0.001)))
     if effort.tokens is not None:
