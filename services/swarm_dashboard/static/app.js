@@ -8,6 +8,7 @@ import { Desktop } from "./frame/desktop.js";
 import { focusedRow, help, keepFocus, listen } from "./frame/keys.js";
 import * as nav from "./frame/nav.js";
 import { Palette } from "./frame/palette.js";
+import { Spoken } from "./frame/spoken.js";
 import { showState } from "./frame/tabstate.js";
 import * as completions from "./lists/completions.js";
 import { rowLink } from "./lists/rowclicks.js";
@@ -50,6 +51,7 @@ const chipText = byId("chip-text");
 const searchBox = /** @type {HTMLInputElement} */ (document.getElementById("search-box"));
 const live = /** @type {any} */ (line);
 const desktop = new Desktop(byId("desktop"));
+const spoken = new Spoken();
 
 /** @type {{ screen: any, place: Place | null, data: any, status: Api.Status | null, extra: Partial<Api.Status> }} */
 const shown = { screen: null, place: null, data: null, status: null, extra: {} };
@@ -187,7 +189,7 @@ function draw({ force = false } = {}) {
   const status = shown.status && { ...shown.status, ...shown.extra };
   const focused = focusedRow();
   const view = shown.screen.view({ data: shown.data, status, place: shown.place, go, redraw });
-  morph(main, h("main", { id: "main", tabindex: "-1" }, view), counted);
+  morph(main, h("main", { id: "main", tabindex: "-1", "aria-label": place?.screen.title(place) }, view), counted);
   keepFocus(focused);
   waiting = counted.count;
   forceDrawn = counted.force && waiting > 0;
@@ -214,6 +216,7 @@ function learn(status) {
   learnClock(status.now);
   nav.count(status);
   desktop.learn(status);
+  spoken.learn(status);
   if (place) showState(place.screen.title(place), status);
 }
 
@@ -246,6 +249,7 @@ function drawChip() {
     polling: () => "Polling",
   }[state]();
   if (chip.dataset.state !== state) chip.dataset.state = state;
+  spoken.connection(state);
   if (chipText.textContent !== words) chipText.textContent = words;
   chip.title = paused
     ? "Resume live updates (Space)"

@@ -91,6 +91,9 @@ function keyed(node) {
 
 function morphChildren(old, fresh, waiting) {
   const known = keyed(old);
+  // First of all, so that what follows them without a key is not taken for new: it may hold the focus.
+  const kept = keyed(fresh);
+  for (const [key, child] of known) if (!kept.has(key)) child.remove();
   let place = old.firstChild;
   for (const wanted of [...fresh.childNodes]) {
     const key = wanted.dataset?.key;

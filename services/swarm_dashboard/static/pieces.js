@@ -115,11 +115,16 @@ export function asTable(isOpen, toggled, content) {
   return h("details", { class: "twin", ontoggle: toggled }, h("summary", null, "As a table"), isOpen && content());
 }
 
-/** A table that becomes cards on a narrow screen; each cell carries its heading. */
-export function table(name, headings, rows) {
+/**
+ * A table that becomes cards on a narrow screen; each cell carries its heading.
+ * @param {string} name its class
+ * @param {string} label what a screen reader calls it
+ * @param {any[]} headings an empty one is that of the buttons
+ */
+export function table(name, label, headings, rows) {
   return h(
     "table",
-    { class: `list ${name}` },
+    { class: `list ${name}`, "aria-label": label },
     h(
       "thead",
       null,
@@ -129,7 +134,7 @@ export function table(name, headings, rows) {
         headings.map((one) =>
           one?.content
             ? h("th", { scope: "col", "aria-sort": one.sort, class: one.class }, one.content)
-            : h("th", { scope: "col" }, one),
+            : h("th", { scope: "col" }, one || h("span", { class: "unseen" }, "Actions")),
         ),
       ),
     ),

@@ -68,7 +68,7 @@ export class LogSearch {
     };
     this.node = h(
       "div",
-      { class: "find", role: "search" },
+      { class: "find", role: "search", "aria-label": "Find in this log" },
       this.#field,
       this.#steps,
       h("button", { type: "button", class: "small", onclick: () => this.errors() }, "First error"),

@@ -29,7 +29,7 @@ export function routes({ routes: all }) {
     "section",
     { class: "card", key: "routes" },
     h("h2", null, "Routes"),
-    table("routes", ["Route", "For", "State", "Running", "Spent"], all.map(row)),
+    table("routes", "Routes", ["Route", "For", "State", "Running", "Spent"], all.map(row)),
   );
 }
 

@@ -61,7 +61,7 @@ class Bars extends Picture {
         },
         this.#drawing(data, from, to, most),
       ),
-      h("p", { class: "said", role: "status" }, this.#said(data)),
+      h("p", { class: "said", role: this.role }, this.#said(data)),
       found.length > 0 && legend(found),
       this.#twin(found),
     ];
@@ -125,6 +125,7 @@ class Bars extends Picture {
       () =>
         table(
           "bar-rows",
+          "Outcomes",
           ["From", ...found.map(wordOf)],
           rows.map((bar) =>
             h(

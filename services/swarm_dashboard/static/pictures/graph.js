@@ -146,7 +146,7 @@ class Graph extends Picture {
     ];
     return [
       h("div", { class: "map-frame" }, drawing),
-      h("p", { class: "said", role: "status" }, said(this.#data, this.#current ?? this.#pointedAt)),
+      h("p", { class: "said", role: this.role }, said(this.#data, this.#current ?? this.#pointedAt)),
       twin(this.#data, onWay, this.node.querySelector("details")?.open, () => this.draw({ force: true })),
     ];
   }

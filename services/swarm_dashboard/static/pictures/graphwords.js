@@ -72,6 +72,7 @@ export function twin(data, onWay, isOpen, toggled) {
     boxes.length > MOST_ROWS && h("p", { class: "quiet" }, `Showing the first ${MOST_ROWS} of ${count(boxes.length)}.`),
     table(
       "graph-rows",
+      "Boxes of the graph",
       ["Status", isPhases ? "Phase" : "Task", "Needs", "Needed by", "Critical"],
       boxes.slice(0, MOST_ROWS).map((box, place) => {
         const [before, behind] = neighbours(data, box);

@@ -48,7 +48,8 @@ class Lanes extends Picture {
     const range = this.#range;
     const data = source.known(range);
     const words = source.RANGES[range][0];
-    const head = (period) => h("h2", null, `Workers, ${period}`, source.ranges(this.context.place.query));
+    const head = (period) =>
+      h("h2", { "aria-label": `Workers, ${period}` }, `Workers, ${period}`, source.ranges(this.context.place.query));
     if (!data) return [head(`last ${words}`), empty(source.problem()?.message ?? "Loading…")];
     const lanes = this.#lanes(data);
     if (!lanes.length) return [head(`last ${words}`), empty(`No worker has run in the last ${words}.`)];
@@ -73,7 +74,7 @@ class Lanes extends Picture {
         lanes.map((lane) => this.#lane(lane, place, base, until, lanes.length > MOST_WITH_CAPTIONS)),
         this.#axis(since, until, place),
       ),
-      h("p", { class: "said", role: "status" }, this.#said(data)),
+      h("p", { class: "said", role: this.role }, this.#said(data)),
       this.#legend(lanes),
       this.#twin(lanes, base),
     ];
@@ -206,6 +207,7 @@ class Lanes extends Picture {
           h("p", { class: "quiet" }, `Showing the newest ${MOST_ROWS} of ${count(rows.length)}.`),
         table(
           "lane-rows",
+          "Attempts of the workers",
           ["Worker", "Task", "Outcome", "Began", "Took"],
           rows.slice(0, MOST_ROWS).map((row) => {
             const from = new Date(base + row.start * 1000).toISOString();

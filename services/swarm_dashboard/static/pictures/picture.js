@@ -27,6 +27,7 @@ export class Picture {
       this.#pointed = false;
       this.#left();
     });
+    this.node.addEventListener("focusin", () => this.draw({ force: true }));
     this.node.addEventListener("focusout", () => setTimeout(() => this.#left()));
     new ResizeObserver(([{ contentRect }]) => {
       const width = Math.floor(contentRect.width);
@@ -51,6 +52,11 @@ export class Picture {
 
   get isVisited() {
     return this.#pointed || this.node.querySelector(":focus-visible") !== null;
+  }
+
+  /** The role of the text below the picture: spoken while the user moves through it, not whenever the swarm moves. */
+  get role() {
+    return this.node.contains(document.activeElement) ? "status" : null;
   }
 
   /** Draw the current data, unless the pointer or focus is on it; `force` if the user requested it. */

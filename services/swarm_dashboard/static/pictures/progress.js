@@ -159,6 +159,7 @@ class Progress extends Picture {
       () =>
         table(
           "progress-rows",
+          "Progress",
           ["At", "Completed", "Change"],
           points
             .map(([at, n], place) => [at, n, n - (points[place - 1]?.[1] ?? n)])

@@ -27,7 +27,7 @@ export function view({ data, place: { query } }) {
       ? h(
           "section",
           { class: "card flush" },
-          table("audit", ["When", "Who", "Request", "Target", "Details", "Outcome"], data.control.map(row)),
+          table("audit", "Requests", ["When", "Who", "Request", "Target", "Details", "Outcome"], data.control.map(row)),
         )
       : empty("No requests yet. Every retry, kill, pause and so on will appear here."),
     (data.cursor || query.get("before")) &&

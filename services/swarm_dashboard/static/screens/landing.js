@@ -122,6 +122,7 @@ function line({ landing, waiting, waiting_total: total }) {
     ),
     table(
       "to-land",
+      "Tasks waiting to land",
       ["Turn", "Task", "Passed", "Worker", "Earlier refusals"],
       [landing && row(landing, "now"), ...waiting.map((task, place) => row(task, String(place + 1)))].filter(Boolean),
     ),
@@ -141,6 +142,7 @@ function merged({ merged: rows }) {
     h("h2", { class: "bar-head" }, "Merged into your branches"),
     table(
       "merged",
+      "Merged into your branches",
       ["When", "Outcome", "Branch", "Result", "Undo"],
       rows.map((row) => {
         const { new: head, undo, undo_command: undoCommand } = row.argument;
@@ -184,6 +186,7 @@ function recent({ recent: done }) {
     h("h2", { class: "bar-head" }, "Recent landings"),
     table(
       "landed",
+      "Recent landings",
       ["When", "Outcome", "Task", "Commit"],
       done.map((one) => {
         const group = one.landed ? "completed" : "failed";

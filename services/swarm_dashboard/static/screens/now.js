@@ -44,11 +44,12 @@ const ENDS_THAT_TELL = 5; // fewer are no evidence
 export function view({ status, place, go }) {
   if (!status) return h("div", { class: "screen" }, empty("Loading…"));
   const total = status.tasks.total.count;
+  const shown = warnings(status);
   return h(
     "div",
     { class: "screen now" },
     h("h1", { class: "unseen" }, "Now"),
-    warnings(status),
+    shown.length > 0 && h("section", { class: "warnings", key: "warnings", "aria-label": "Notices" }, shown),
     total
       ? [
           ended(status),
@@ -142,6 +143,7 @@ function overview(status) {
         "aria-valuemin": 0,
         "aria-valuemax": tasks.total.count,
         "aria-valuenow": tasks.completed.count,
+        "aria-valuetext": `${count(tasks.completed.count)} of ${plural(tasks.total.count, "task")}`,
       },
       ["completed", "in_progress", "failed", "held", "cancelled"].map((group) =>
         h("span", { key: group, "data-group": group, width: `${(100 * tasks[group].count) / tasks.total.count}%` }),
@@ -245,12 +247,13 @@ function running(status) {
     { class: "card" },
     h(
       "h2",
-      null,
+      { "aria-label": "Running" },
       "Running ",
       status.running.length > 1 && h("a", { class: "all", href: "/logs" }, "logs side by side"),
     ),
     table(
       "running",
+      "Running tasks",
       ["Stage", "Task", "Worker", "Elapsed", "Last line", ""],
       status.running.map((row) => {
         const silent = row.progress_at && sinceSeconds(row.progress_at) > SILENT_S;
@@ -269,7 +272,7 @@ function running(status) {
           cell(
             "Last line",
             { class: "c-line" },
-            silent && h("span", { class: "silent" }, elapsed(row.progress_at, "silent ")),
+            silent && [h("span", { class: "silent" }, elapsed(row.progress_at, "silent ")), " "],
             h("span", { class: "line" }, row.last_line || "–"),
           ),
           cell("", { class: "c-actions", "data-steady": "" }, verbs.taskButton("kill", row)),
@@ -332,7 +335,7 @@ function short(heading, rows, all, address, words, none = "Nothing yet") {
   return h(
     "section",
     { class: "card", key: heading },
-    h("h2", null, heading, " ", rows.length > 0 && h("a", { class: "all", href: address }, all)),
+    h("h2", { "aria-label": heading }, heading, " ", rows.length > 0 && h("a", { class: "all", href: address }, all)),
     rows.length
       ? h(
           "ul",

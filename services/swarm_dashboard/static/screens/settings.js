@@ -32,6 +32,7 @@ export function view({ data: { settings, file }, status }) {
       { class: "card flush" },
       table(
         "settings",
+        "Settings",
         ["Setting", "Value", "Meaning"],
         settings.map((one) =>
           h(

@@ -303,6 +303,7 @@ function list(rows, query) {
     { class: "card flush" },
     table(
       "tasks",
+      "Tasks",
       [pickAll(rows), ...columns.map((column) => heading(column, query)), ""],
       rows.map((row) =>
         h(

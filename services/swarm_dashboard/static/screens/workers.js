@@ -49,6 +49,7 @@ export function view({ status, place, go }) {
           { class: "card flush" },
           table(
             "workers",
+            "Workers",
             [
               "Worker",
               "State",

@@ -66,7 +66,12 @@ export function attempts({ data: { task, changes }, place: { query }, go }) {
   return [
     task.attempts_left_out > 0 &&
       h("p", { class: "quiet" }, `${plural(task.attempts_left_out, "earlier attempt")} not shown`),
-    table("attempts", ["Try", "Outcome", "Began", "Took", "Worker", "Change", "Cost", "What happened"], rows),
+    table(
+      "attempts",
+      "Attempts",
+      ["Try", "Outcome", "Began", "Took", "Worker", "Change", "Cost", "What happened"],
+      rows,
+    ),
     stageBars(task),
     task.attempts.length > 1 && sideBySide(task, changes, query, go),
   ];

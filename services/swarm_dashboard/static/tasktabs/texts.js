@@ -79,6 +79,7 @@ export function links({ data: { task } }) {
       rows.length
         ? table(
             "links",
+            heading,
             ["Status", "Task"],
             rows.map((row) =>
               h(
@@ -111,6 +112,7 @@ export function links({ data: { task } }) {
 export function events({ data: { task } }) {
   return table(
     "events",
+    "Events",
     ["When", "Event", "Worker", "Details"],
     [...task.log]
       .reverse()
