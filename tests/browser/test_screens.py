@@ -207,7 +207,7 @@ def test_a_group_of_failures_is_left_alone_when_the_user_leaves_it(
 
 def test_landing_shows_why_nothing_lands_and_resume_continues(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     go(page, "landing")
-    expect(page.locator("main")).to_contain_text("--isolation worktree")
+    expect(page.locator("main")).to_contain_text("set isolation: worktree in swarm.yaml")
     harness.db.landings.adopt(
         repository="/r/.git", ref="refs/heads/swarm/integration", person_ref="refs/heads/main", tip=SHA
     )

@@ -9,10 +9,10 @@ from swarm_shared.domain.clock import iso
 from swarm_shared.store.views.pulse import WINDOW_MS
 
 
-def shown(reading: Reading, now: int) -> dict[str, Any]:
+def shown(reading: Reading) -> dict[str, Any]:
     """Ages as moments, so that the page can keep them running; unreported values are null, not zero."""
     pulse = reading.pulse
-    ends, spend, to_land = pulse.recent_ends(), pulse.spend(), pulse.to_land()
+    ends, spend = pulse.recent_ends(), pulse.spend()
     return {
         "oldest_ready_at": iso(pulse.oldest_ready()),
         "failing": {
@@ -28,5 +28,4 @@ def shown(reading: Reading, now: int) -> dict[str, Any]:
         }
         if spend
         else None,
-        "to_land": {"tasks": to_land.tasks, "since": iso(to_land.since), "late": to_land.is_late(now)},
     }

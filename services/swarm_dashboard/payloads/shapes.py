@@ -51,11 +51,6 @@ def status(reading: Reading) -> dict[str, Any]:
         "eta_basis": {"passes": prospect.passes, "workers": len(prospect.staff.takers)},
         "stalled": prospect.stalled,
         "stuck": prospect.stuck,
-        "staff": {
-            "takers": len(prospect.staff.takers),
-            "draining": list(prospect.staff.draining),
-            "retiring": list(prospect.staff.retiring),
-        },
         "paused": any(name in flags for name in _STOPPING),
         **database.swarm.workplace(),
         "flags": [
@@ -74,7 +69,7 @@ def status(reading: Reading) -> dict[str, Any]:
             }
             for h in database.swarm.holds()
         ],
-        "pulse": pulse.shown(reading, now),
+        "pulse": pulse.shown(reading),
         "workers": staff,
         "running": [row | {"verbs": verbs_for(row)} for row in browse.running(reading.log)],
         "obstacles": [asdict(finding) for finding in notices],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response
 
 from swarm_dashboard.context import Context
-from swarm_shared.settings.settings import described
+from swarm_shared.domain.errors import ConfigError
+from swarm_shared.settings.settings import Settings, described, resolve
 
 MASK = "•••"
 
@@ -20,19 +22,43 @@ def routes(context: Context) -> Blueprint:
     @settings.get("/settings")
     def shown() -> Response:
         known = context.config.settings
+        following, problem = _after_a_restart(known, context.environ)
         rows = [
             {
                 "name": field.name,
-                "value": MASK if field.metadata.get("secret") and value else plain(value),
-                "changed": known.origins.get(field.name, "default") != "default",
+                "value": _shown(known, field),
+                "origin": known.origins.get(field.name, "default"),
+                "next": _shown(following, field) if _differs(known, following, field.name) else None,
                 "text": field.metadata["help"],
             }
             for field in described()
-            for value in [getattr(known, field.name)]
         ]
-        return context.answer({"settings": rows, "file": str(known.db.with_name("swarm.yaml"))})
+        file = str(known.db.with_name("swarm.yaml"))
+        return context.answer({"settings": rows, "file": file, "problem": problem})
 
     return settings
+
+
+def _after_a_restart(known: Settings, environ: Mapping[str, str]) -> tuple[Settings, str | None]:
+    """The settings with swarm.yaml as it is now, and what is wrong with it; then those in effect.
+
+    Flags of the present start are repeated: a restart usually is one with the same command.
+    """
+    flags = {name: getattr(known, name) for name, origin in known.origins.items() if origin == "flag"}
+    try:
+        return resolve({**flags, "db": known.db}, environ=environ), None
+    except ConfigError as error:
+        return known, error.message
+
+
+def _differs(known: Settings, following: Settings, name: str) -> bool:
+    of_file = "swarm.yaml" in (known.origins.get(name), following.origins.get(name))
+    return of_file and getattr(known, name) != getattr(following, name)
+
+
+def _shown(settings: Settings, field: Any) -> Any:
+    value = getattr(settings, field.name)
+    return MASK if field.metadata.get("secret") and value else plain(value)
 
 
 def plain(value: Any) -> Any:

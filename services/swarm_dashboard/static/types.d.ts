@@ -26,7 +26,6 @@ declare namespace Api {
     eta_basis: EtaBasis;
     stalled: string | null;
     stuck: number;
-    staff: Staff;
     paused: boolean;
     isolation: string | null;
     lands_on: string | null;
@@ -53,12 +52,6 @@ declare namespace Api {
   interface EtaBasis {
     passes: number;
     workers: number;
-  }
-
-  interface Staff {
-    takers: number;
-    draining: string[];
-    retiring: string[];
   }
 
   interface Flag {
@@ -89,6 +82,8 @@ declare namespace Api {
     running: number;
     limit: number | null;
     kind: string | null;
+    /** The kind in words. */
+    cause: string | null;
     reason: string | null;
     until: string | null;
     usd: number | null;
@@ -132,7 +127,6 @@ declare namespace Api {
     oldest_ready_at: string | null;
     failing: Failing;
     spend: Spend | null;
-    to_land: ToLand;
   }
 
   interface Failing {
@@ -146,12 +140,6 @@ declare namespace Api {
     cost_usd: number;
     tokens: number;
     attempts: number;
-  }
-
-  interface ToLand {
-    tasks: number;
-    since: string | null;
-    late: boolean;
   }
 
   interface Worker {
@@ -693,13 +681,18 @@ declare namespace Api {
 
   interface Settings {
     file: string;
+    /** What is wrong with the file as it is now. */
+    problem: string | null;
     settings: Setting[];
   }
 
   interface Setting {
     name: string;
     value: any;
-    changed: boolean;
+    /** flag, the name of a variable, swarm.yaml or default */
+    origin: string;
+    /** Another value that swarm.yaml has by now; null if it is the same. */
+    next: any;
     text: string;
   }
 

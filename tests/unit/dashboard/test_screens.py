@@ -12,6 +12,7 @@ from queue_harness import PASSED, failed
 from swarm_shared.diagnosis import Level
 from swarm_shared.domain.models import FailureClass, Outcome, Status, TaskSpec, Verb
 from swarm_shared.processes.identity import ProcessId
+from swarm_shared.settings.settings import resolve
 from swarm_shared.store.queue.landings import LANDING_LATE_MS
 from swarm_shared.store.queue.policy import AttemptResult
 from swarm_shared.store.requests.bulk import Bulk
@@ -154,7 +155,6 @@ def test_work_that_has_not_landed_for_ten_minutes_is_a_warning(harness: Dashboar
     assert not read(harness, "/api/landing")["late"]
     harness.clock.pass_s(LANDING_LATE_MS / 1000 + 1)
     assert read(harness, "/api/landing")["late"]
-    assert read(harness, "/api/status")["pulse"]["to_land"]["late"]
     assert levels(harness)["landing"] == Level.WARN
     assert "swarm_landing_oldest_seconds 601.0" in metrics(harness)
 
@@ -258,3 +258,11 @@ def test_the_health_check_reports_a_missing_file(harness: DashboardHarness) -> N
     assert harness.client.get("/healthz", headers={"Host": "localhost"}).status_code == 200
     harness.path.rename(harness.path.with_suffix(".away"))
     assert harness.client.get("/healthz", headers={"Host": "localhost"}).status_code == 503
+
+
+def test_advice_on_the_project_names_the_setting_and_no_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[3])
+    harness = DashboardHarness(tmp_path, settings=resolve({"db": tmp_path / "tasks.db"}, environ={}))
+    checks = harness.get("/api/health").get_json()["checks"]
+    advice = next(check["advice"] for check in checks if check["code"] == "no_project")
+    assert advice == f"set project_root in {tmp_path}/swarm.yaml, then restart the swarm"

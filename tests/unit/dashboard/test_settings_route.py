@@ -9,7 +9,7 @@ from dashboard_harness import DashboardHarness
 
 from swarm_dashboard.routes.settings import plain
 from swarm_shared.domain.models import Verb
-from swarm_shared.settings.settings import Settings
+from swarm_shared.settings.settings import Settings, resolve
 
 SECRET = "correct-horse-battery-staple"
 
@@ -23,6 +23,37 @@ def test_settings_are_listed_with_their_meaning_and_without_secrets(tmp_path: Pa
     assert rows["max_retries"]["value"] == 2
     assert rows["max_retries"]["text"] == "The number of further attempts after the first one."
     assert rows["checks"]["value"] == "make lint, make test"
+
+
+def test_a_setting_names_its_origin_and_the_value_that_the_file_has_by_now(tmp_path: Path) -> None:
+    (tmp_path / "swarm.yaml").write_text("max_retries: 4\nretry_delay_s: 5\n")
+    environ = {"SWARM_BUILDER_TIMEOUT_S": "120"}
+    settings = resolve({"db": tmp_path / "tasks.db", "workers": 2}, environ=environ)
+    harness = DashboardHarness(tmp_path, environ=environ, settings=settings)
+
+    def rows() -> dict[str, tuple[object, str, object]]:
+        answer = harness.get("/api/settings").get_json()
+        return {row["name"]: (row["value"], row["origin"], row["next"]) for row in answer["settings"]}
+
+    shown = rows()
+    assert shown["max_retries"] == (4, "swarm.yaml", None)
+    assert shown["workers"] == (2, "flag", None)
+    assert shown["builder_timeout_s"] == (120, "SWARM_BUILDER_TIMEOUT_S", None)
+    assert shown["validation"] == (True, "default", None)
+    (tmp_path / "swarm.yaml").write_text("max_retries: 7\nvalidation: false\nworkers: 9\nbuilder_timeout_s: 60\n")
+    shown = rows()
+    assert shown["max_retries"] == (4, "swarm.yaml", 7)
+    assert shown["retry_delay_s"][2] == 0
+    assert shown["validation"] == (True, "default", False)
+    assert (shown["workers"][2], shown["builder_timeout_s"][2]) == (None, None)
+
+
+def test_a_file_that_cannot_be_used_any_more_is_reported_and_the_settings_in_effect_remain(tmp_path: Path) -> None:
+    harness = DashboardHarness(tmp_path, settings=resolve({"db": tmp_path / "tasks.db"}, environ={}))
+    (tmp_path / "swarm.yaml").write_text("max_retries: many\n")
+    answer = harness.get("/api/settings").get_json()
+    assert "max_retries" in answer["problem"]
+    assert {row["next"] for row in answer["settings"]} == {None}
 
 
 def test_only_the_size_of_a_structured_setting_is_shown() -> None:

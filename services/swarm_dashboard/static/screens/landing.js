@@ -5,7 +5,7 @@ import { get } from "../api.js";
 import { h } from "../dom.js";
 import { count, moment, plural } from "../format.js";
 import { notices } from "../frame/warnings.js";
-import { at, cell, command, copyButton, elapsed, empty, icon, table, taskLink, taskName } from "../pieces.js";
+import { at, cell, copyButton, elapsed, empty, icon, table, taskLink, taskName } from "../pieces.js";
 import { mergeInto, undoLanding } from "../requests/landinto.js";
 
 export const name = "landing";
@@ -34,7 +34,15 @@ function none() {
       null,
       "Agents work directly in the project folder. With worktrees, each task gets its own branch, and passing work is merged one task at a time.",
     ),
-    h("p", null, command("amplifier-swarm start --isolation worktree")),
+    h(
+      "p",
+      null,
+      "To turn it on, set ",
+      h("code", null, "isolation: worktree"),
+      " in swarm.yaml beside the database, then restart the swarm. It is listed in ",
+      h("a", { href: "/settings" }, "Settings"),
+      ".",
+    ),
     h("p", { class: "quiet" }, "It needs a git repository with a commit, and git 2.38 or newer."),
   );
 }
@@ -43,7 +51,14 @@ const short = (sha) => h("code", { title: sha }, sha.slice(0, 10));
 
 /** The three stages in a row, as text, so no separate table is needed. @param {any} data @param {Api.Status | null} status */
 function branch(
-  { integration: { branch: name, person_branch: person, tip, state }, landing, waiting_total: waiting, recent: done },
+  {
+    integration: { branch: name, person_branch: person, tip, state },
+    landing,
+    waiting_total: waiting,
+    waiting_since: since,
+    late,
+    recent: done,
+  },
   status,
 ) {
   const station = (group, number, word, detail) =>
@@ -60,7 +75,10 @@ function branch(
     h(
       "ol",
       null,
-      station(waiting ? "scheduled" : "not_started", count(waiting), "approved", "passed, waiting their turn"),
+      station(waiting ? "scheduled" : "not_started", count(waiting), "approved", [
+        "passed, waiting their turn",
+        since && [", the first for ", h("span", { class: late ? "silent" : null }, elapsed(since))],
+      ]),
       station(
         landing ? "in_progress" : "not_started",
         landing ? "1" : "0",

@@ -3,17 +3,21 @@
 
 import { get } from "../api.js";
 import { h } from "../dom.js";
-import { cell, command, table } from "../pieces.js";
+import { count, plural } from "../format.js";
+import { cell, table } from "../pieces.js";
 import { scaleForm } from "../requests/scaleform.js";
 import * as verbs from "../requests/verbs.js";
 
 export const name = "settings";
 export const title = () => "Settings";
 
+const ORIGINS = { default: "default", flag: "the command line" };
+
 export const load = (_place, signal) => get("/api/settings", {}, signal);
 
 /** @param {View<Api.Settings>} context */
-export function view({ data: { settings, file }, status }) {
+export function view({ data: { settings, file, problem }, status }) {
+  const waiting = settings.filter((one) => one.next !== null).length;
   return h(
     "div",
     { class: "screen" },
@@ -24,8 +28,9 @@ export function view({ data: { settings, file }, status }) {
       { class: "quiet" },
       "The settings that the dashboard was started with. Change them in ",
       h("code", null, file),
-      ", then restart the swarm. All of them, with their origin: ",
-      command("amplifier-swarm config"),
+      ", then restart the swarm. ",
+      waiting > 0 && h("strong", null, `${plural(waiting, "change")} in the file will apply after a restart.`),
+      problem && h("strong", { class: "silent" }, `The file cannot be used as it is now: ${problem}.`),
     ),
     h(
       "section",
@@ -33,7 +38,7 @@ export function view({ data: { settings, file }, status }) {
       table(
         "settings",
         "Settings",
-        ["Setting", "Value", "Meaning"],
+        ["Setting", "Value", "From", "Meaning"],
         settings.map((one) =>
           h(
             "tr",
@@ -43,8 +48,10 @@ export function view({ data: { settings, file }, status }) {
               "Value",
               { class: "c-text" },
               shown(one.value),
-              one.changed && h("span", { class: "quiet" }, " (changed)"),
+              one.name === "workers" && status && running(status, one.value),
+              one.next !== null && h("p", { class: "why" }, `after a restart: ${shown(one.next)}`),
             ),
+            cell("From", { class: "c-origin" }, ORIGINS[one.origin] ?? h("code", null, one.origin)),
             cell("Meaning", { class: "c-text" }, withCode(one.text)),
           ),
         ),
@@ -79,6 +86,12 @@ const pauseAndResume = (paused, isStopped) => [
   !paused && h("button", { type: "button", class: "small", key: "pause", onclick: verbs.pause }, "Pause"),
   isStopped && h("button", { type: "button", class: "small", key: "resume", onclick: verbs.resume }, "Resume"),
 ];
+
+/** Scaling changes the number of workers, not the setting. @param {Api.Status} status */
+function running({ workers }, wanted) {
+  const alive = workers.filter((worker) => worker.alive).length;
+  return alive > 0 && alive !== wanted && h("p", { class: "why" }, `${count(alive)} running now`);
+}
 
 function shown(value) {
   if (value === null || value === "") return "–";
