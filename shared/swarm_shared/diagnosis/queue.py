@@ -41,14 +41,6 @@ _FLAGS: dict[str, tuple[str, str | None, str | None, Action | None]] = {
         Action.RESUME,
     ),
 }
-_KINDS = {
-    TroubleKind.THROTTLED: "rate limit",
-    TroubleKind.OVERLOADED: "overloaded",
-    TroubleKind.WINDOW: "plan limit",
-    TroubleKind.QUOTA: "quota",
-    TroubleKind.CREDENTIALS: "sign-in rejected",
-    TroubleKind.STARTUP: "cannot start",
-}
 _HOLDS = {
     TroubleKind.CREDENTIALS: "sign in to the agent CLI again, then resume",
     TroubleKind.QUOTA: "raise its quota or wait for the next period, then resume",
@@ -83,7 +75,7 @@ def hold_finding(hold: ProviderHold) -> Finding:
     until = "until you resume" if endless else f"until {iso(hold.until_at)}"
     return Finding(
         code="provider_hold", part="queue", name="agent CLI", level=Level.BAD if endless else Level.WARN,
-        text=f"{hold.route} is on hold {until} ({_KINDS[kind]}): {hold.reason}",
+        text=f"{hold.route} is on hold {until} ({hold.cause}): {hold.reason}",
         advice=_HOLDS.get(kind, FIXED) if endless else "resume to try it immediately", command=RESUME,
         target=hold.route, action=Action.RESUME, is_obstacle=True, passes=not endless,
     )  # fmt: skip

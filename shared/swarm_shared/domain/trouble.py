@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from msgspec import Struct
@@ -16,6 +17,17 @@ class TroubleKind(StrEnum):
     QUOTA = "quota"  # money or a hard quota: you must act
     CREDENTIALS = "credentials"  # you must act
     STARTUP = "startup"  # the CLI itself cannot start
+
+
+# As users read them: in the terminal, in the browser and in notifications.
+WORDS: Mapping[str, str] = {
+    TroubleKind.THROTTLED: "rate limit",
+    TroubleKind.OVERLOADED: "overloaded",
+    TroubleKind.WINDOW: "plan limit",
+    TroubleKind.QUOTA: "quota used up",
+    TroubleKind.CREDENTIALS: "sign-in rejected",
+    TroubleKind.STARTUP: "cannot start",
+}
 
 
 class Trouble(Struct, frozen=True, kw_only=True):

@@ -202,7 +202,7 @@ def _of_hold(hold: ProviderHold, now: int) -> _Seen:
         return _Seen(name=f"credentials {hold.route}", after_ms=0, notice=notice)
     is_long = hold.until_at is None or hold.until_at - hold.since >= LONG_HOLD_MS
     notice = Notice(
-        kind=NoticeKind.HOLD, at=now, text=f"{hold.route} is on hold ({hold.kind}){_until(hold)}: {hold.reason}"
+        kind=NoticeKind.HOLD, at=now, text=f"{hold.route} is on hold ({hold.cause}){_until(hold)}: {hold.reason}"
     )
     return _Seen(name=f"hold {hold.route}", after_ms=0 if is_long else LONG_HOLD_MS, notice=notice)
 

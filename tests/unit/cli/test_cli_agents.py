@@ -76,8 +76,8 @@ def test_the_list_has_built_in_and_custom_clis_with_version_login_and_last_use(h
     assert (found["mine"]["last_used_at"], found["mine"]["hold"]) == (None, None)
     text = harness.run("agents")
     assert "not logged in: Not logged in" in text.out
-    assert "held (quota), " not in text.out
-    assert "amplifier is held (quota): no credit left" in text.err
+    assert "on hold (quota used up), " not in text.out
+    assert "amplifier is on hold (quota used up): no credit left" in text.err
 
 
 def test_the_list_needs_no_database(harness: CliHarness) -> None:

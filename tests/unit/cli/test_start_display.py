@@ -149,7 +149,9 @@ def test_a_flag_that_stops_the_queue_is_reported_with_advice(harness: QueueHarne
 def test_a_provider_on_hold_is_reported_with_its_end_or_with_advice(harness: QueueHarness) -> None:
     harness.add("a")
     harness.run(failed(FailureClass.PROVIDER, trouble=Trouble(kind=TroubleKind.THROTTLED, text="slow down", wait_s=90)))
-    assert "command is held (throttled: slow down); next try in 1 m 30 s" in (view_of(harness).obstacle_text() or "")
+    assert "command is on hold (rate limit: slow down); next try in 1 m 30 s" in (
+        view_of(harness).obstacle_text() or ""
+    )
     harness.db.swarm.resume(actor="ada")
     harness.clock.pass_s(1)
     harness.run(failed(FailureClass.PROVIDER, trouble=Trouble(kind=TroubleKind.QUOTA, text="no credit")))

@@ -132,7 +132,7 @@ def test_a_route_that_reopens_by_itself_is_waited_for() -> None:
     assert [name for name, end in ends.items() if end is not None] == ["both are"]
     end = ends["both are"]
     assert end is not None
-    assert "plan is on hold (credentials: no); key is on hold (quota: no)" in end.text()
+    assert "plan is on hold (sign-in rejected: no); key is on hold (quota used up: no)" in end.text()
 
 
 def test_a_run_without_workers_is_given_up_but_not_before_they_had_time_to_start() -> None:

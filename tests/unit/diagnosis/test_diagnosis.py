@@ -70,7 +70,7 @@ def test_why_explains_a_hold_and_missing_workers_with_the_text_of_the_diagnosis(
         route="command", agent_cli="command", kind="quota", reason="used up", since=0, until_at=None, step=1
     )
     found = hold_finding(hold)
-    assert found.text == "command is on hold until you resume (quota): used up"
+    assert found.text == "command is on hold until you resume (quota used up): used up"
     assert found.what_to_do == "raise its quota or wait for the next period, then resume: amplifier-swarm resume"
 
 

@@ -112,7 +112,7 @@ def _list(
             [_route_row(route) for route in routes],
         )
     for hold in holds.values():
-        notice(f"{hold.route} is held ({hold.kind}): {cut(hold.reason)}; amplifier-swarm resume")
+        notice(f"{hold.route} is on hold ({hold.cause}): {cut(hold.reason)}; amplifier-swarm resume")
 
 
 def _route_row(route: RouteState) -> tuple[str, ...]:
@@ -123,7 +123,7 @@ def _route_row(route: RouteState) -> tuple[str, ...]:
 
 
 def _notes(report: AgentReport, hold: ProviderHold | None) -> list[str]:
-    held = [] if hold is None else [f"held ({hold.kind})"]
+    held = [] if hold is None else [f"on hold ({hold.cause})"]
     return held + (["untried"] if report.untried else [])
 
 

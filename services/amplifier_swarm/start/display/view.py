@@ -110,7 +110,7 @@ class View(Struct, frozen=True, kw_only=True):
         return f"starting {self.starting} worker{'' if self.starting == 1 else 's'} …" if self.starting else ""
 
     def _hold_text(self, hold: ProviderHold) -> str:
-        held = f"{hold.route} is held ({hold.kind}: {cut(hold.reason, 120)})"
+        held = f"{hold.route} is on hold ({hold.cause}: {cut(hold.reason, 120)})"
         if hold.until_at is None:
             return f"{held}; once that is fixed: amplifier-swarm resume"
         return f"{held}; next try in {duration(max(0, hold.until_at - self.now_ms))}"

@@ -106,4 +106,4 @@ def _held(queue: QueueState, routing: Routing, agent_cli: str) -> Iterator[str]:
     if not endless or any(routing.choose(name, agent_cli, openness) for name in queue.agent_clis):
         return
     for route, hold in endless.items():
-        yield f"{route} is on hold ({hold.kind}: {cut(hold.reason, _REASON_CHARS)})"
+        yield f"{route} is on hold ({hold.cause}: {cut(hold.reason, _REASON_CHARS)})"

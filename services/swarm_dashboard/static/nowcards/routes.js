@@ -2,7 +2,7 @@
 // The routes that sessions of agents run on: which one is in use, what holds the others, and what each has cost.
 
 import { h } from "../dom.js";
-import { compact, count, dollars } from "../format.js";
+import { capitalized, compact, count, dollars } from "../format.js";
 import { at, cell, icon, table } from "../pieces.js";
 
 const STATES = {
@@ -13,15 +13,6 @@ const STATES = {
   unused: ["cancelled", "not used"],
 };
 const ROLES = { builder: "building", validator: "validation" };
-const TROUBLES = {
-  throttled: "Rate limit",
-  overloaded: "Overloaded",
-  window: "Plan limit reached",
-  quota: "Quota used up",
-  credentials: "Sign-in rejected",
-  startup: "Cannot start",
-};
-
 /** A card with the routes of swarm.yaml, best first; nothing without any. @param {Api.Status} status */
 export function routes({ routes: all }) {
   if (!all.length) return null;
@@ -53,7 +44,7 @@ function row(route) {
       h("span", { class: "badge", "data-group": group }, icon(group), word),
       route.state === "held" && [" ", route.until ? ["until ", at(route.until)] : "until you resume"],
       route.state === "unused" && h("span", { class: "quiet" }, " – lower tier than the first route"),
-      route.reason && h("span", { class: "why" }, `${TROUBLES[route.kind] ?? "Trouble"}: ${route.reason}`),
+      route.reason && h("span", { class: "why" }, `${capitalized(route.cause)}: ${route.reason}`),
     ),
     cell(
       "Running",

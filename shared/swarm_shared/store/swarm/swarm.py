@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from swarm_shared.domain.branch_names import branch_of
 from swarm_shared.domain.clock import Clock
+from swarm_shared.domain.trouble import WORDS
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.processes.lifeline import Lifelines
 from swarm_shared.store.engine.data_access import DataAccess
@@ -52,6 +53,11 @@ class ProviderHold(Struct, frozen=True, kw_only=True):
     since: int
     until_at: int | None
     step: int
+
+    @property
+    def cause(self) -> str:
+        """Its kind in words."""
+        return WORDS[self.kind]
 
 
 class Service(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Role
 from swarm_shared.domain.routes import Openness, Route, Routing
+from swarm_shared.domain.trouble import WORDS
 from swarm_shared.store.queue.limits.route_book import RouteDoors
 from swarm_shared.store.sql import SQL
 from swarm_shared.store.swarm.swarm import ProviderHold, Swarm
@@ -47,7 +48,12 @@ class RouteState(Struct, frozen=True, kw_only=True):
     def shown(self) -> dict[str, Any]:
         """For JSON answers."""
         fields = {name: getattr(self, name) for name in self.__struct_fields__ if name != "until_at"}
-        return {**fields, "until": iso(self.until_at)}
+        return {**fields, "cause": self.cause, "until": iso(self.until_at)}
+
+    @property
+    def cause(self) -> str | None:
+        """The kind of its hold in words."""
+        return None if self.kind is None else WORDS[self.kind]
 
 
 class Routes(RouteDoors):
@@ -140,7 +146,7 @@ def in_use(states: list[RouteState]) -> list[str]:
         first, current = own[0], next((state for state in own if state.in_use), None)
         until = "until you resume" if first.until_at is None else f"until {iso(first.until_at)}"
         why = (
-            f"{first.name} is held {until} ({first.kind})" if first.state == "held" else f"{first.name}: {first.state}"
+            f"{first.name} is held {until} ({first.cause})" if first.state == "held" else f"{first.name}: {first.state}"
         )
         lines.append(f"{role}s use {'no route now' if current is None else current.name}; {why}")
     return lines
