@@ -49,7 +49,7 @@ export function view({ data: { settings, file, problem }, status }) {
               { class: "c-text" },
               shown(one.value),
               one.name === "workers" && status && running(status, one.value),
-              one.next !== null && h("p", { class: "why" }, `after a restart: ${shown(one.next)}`),
+              one.next !== null && h("p", { class: "quiet small" }, `after a restart: ${shown(one.next)}`),
             ),
             cell("From", { class: "c-origin" }, ORIGINS[one.origin] ?? h("code", null, one.origin)),
             cell("Meaning", { class: "c-text" }, withCode(one.text)),
@@ -84,13 +84,14 @@ const line = (word, ...content) => h("div", { key: word }, h("dt", null, word), 
 /** Resuming is for everything that is stopped, on hold or used up. */
 const pauseAndResume = (paused, isStopped) => [
   !paused && h("button", { type: "button", class: "small", key: "pause", onclick: verbs.pause }, "Pause"),
+  " ",
   isStopped && h("button", { type: "button", class: "small", key: "resume", onclick: verbs.resume }, "Resume"),
 ];
 
 /** Scaling changes the number of workers, not the setting. @param {Api.Status} status */
 function running({ workers }, wanted) {
   const alive = workers.filter((worker) => worker.alive).length;
-  return alive > 0 && alive !== wanted && h("p", { class: "why" }, `${count(alive)} running now`);
+  return alive > 0 && alive !== wanted && h("p", { class: "quiet small" }, `${count(alive)} running now`);
 }
 
 function shown(value) {
