@@ -18,6 +18,7 @@ from swarm_dashboard.live.outcomes import Outcomes
 from swarm_shared.domain.models import Verb
 
 DEADLINE_S = 10.0
+QUICK_S, MOST_TRIES = 0.15, 30
 
 
 @pytest.fixture
@@ -79,8 +80,9 @@ def test_old_outcomes_are_not_pushed_to_a_page_opened_later(harness: DashboardHa
 
 def test_an_outcome_does_not_wait_for_the_pause_between_states(harness: DashboardHarness, live: Live) -> None:
     page = live.follow(None)
-    waits = []
-    for _ in range(5):
+    waits: list[float] = []
+    while min(waits, default=1.0) >= QUICK_S:  # a busy machine delays some of them, the pause all
+        assert len(waits) < MOST_TRIES, waits
         row = ask(harness)  # its commit is reported by a state, after which none comes for a while
         time.sleep(0.03)
         asked = time.monotonic()
@@ -91,7 +93,6 @@ def test_an_outcome_does_not_wait_for_the_pause_between_states(harness: Dashboar
                 break
             assert time.monotonic() - asked < DEADLINE_S
         waits.append(time.monotonic() - asked)
-    assert min(waits) < 0.15, waits
     live.end()
 
 
