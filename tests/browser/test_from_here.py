@@ -241,4 +241,5 @@ def test_after_an_offered_id_the_next_one_can_be_typed_at_once(listed: Page, see
 def test_ids_of_tasks_are_suggested_while_dependencies_are_typed(listed: Page, seen: Watched) -> None:
     listed.get_by_role("button", name="Add task…").click()
     listed.locator("#dialog").get_by_label("Depends on (ids)").fill("docs, pars")
+    expect(listed.locator("#known-ids option")).to_have_count(1)  # until then, those for what was typed before
     expect(listed.locator("#known-ids option")).to_have_attribute("value", "docs, parse")

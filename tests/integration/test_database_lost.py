@@ -35,6 +35,11 @@ def cli(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def reaper_has_started(db: Path) -> bool:
+    with TaskDatabase(db, create=False) as database:
+        return "reaper" in database.swarm.services()
+
+
 def delete(db: Path) -> None:
     db.unlink()
 
@@ -108,6 +113,7 @@ def test_no_run_starts_on_a_database_with_two_names_and_none_joins_a_running_one
     at.db = names[0]
     run = at.start()
     at.wait_marker("begun")
+    at.wait_for("the reaper", lambda: reaper_has_started(at.db))  # later, it would be refused as well
     os.link(*names)
     at.db = names[1]
     assert at.run() == 4, at.everything()
