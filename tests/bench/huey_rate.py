@@ -54,7 +54,7 @@ def rate(database: str, count: int, workers: int, command: Sequence[str]) -> flo
             time.sleep(POLL_S)
         ended = max(huey.serializer.deserialize(kept) for kept in huey.all_results().values())
     finally:
-        gate.set()  # no one may wait there when all are asked to leave
+        gate.set()  # none may wait there when all are asked to exit
         consumer.stop(graceful=True)
     return count / (ended - began)
 

@@ -35,7 +35,7 @@ def slope(points: Sequence[Point]) -> Slope:
     blocks = _means(points, min(BLOCKS, len(points)))
     n = len(blocks)
     if n < 6:
-        raise ValueError(f"{n} samples tell no slope")
+        raise ValueError(f"{n} samples give no slope")
     x_mean, y_mean = mean(x for x, _ in blocks), mean(y for _, y in blocks)
     spread = sum((x - x_mean) ** 2 for x, _ in blocks)
     if spread == 0:

@@ -392,8 +392,8 @@ def test_an_open_page_does_not_grow(harness: SteeredQueue, page: Page, seen: Wat
     work(70, screens)  # some three thousand events
     work(70, screens)
     after = counted()
-    # Lanes with more attempts have more blocks, up to a bound. What no one sees any more may be one screen's, which is
-    # let go with the next one; twenty-eight screens came and went between the two counts.
+    # Lanes with more attempts have more blocks, up to a bound. Nodes that are no longer visible may belong to one
+    # screen, and are freed with the next one; twenty-eight screens came and went between the two counts.
     assert after["shown"] <= MOST_NODES, (before, after)
     assert after["nodes"] <= 2 * before["nodes"], (before, after)
     assert after["jsEventListeners"] <= before["jsEventListeners"] * 1.2 + 50, (before, after)

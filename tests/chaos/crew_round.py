@@ -41,7 +41,7 @@ class CrewRound:
         make_batch: MakeBatch | None = None,
         mean_pause_s: float = MEAN_PAUSE_S,
     ) -> None:
-        """Start no one yet.
+        """Starts nothing yet.
 
         Args:
             table: The named points at which programs die by themselves.

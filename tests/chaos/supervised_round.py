@@ -99,7 +99,7 @@ class Supervised:
 
     def _programs(self) -> list[str]:
         """What is alive and no agent. An agent's leftover whose worker, keeper and reaper were killed in the moment
-        before has no one left to end it: the next reaper does, before its task is given on."""
+        before has no process left to end it: the next reaper does, before its task runs again."""
         return [text for process, text in self.arena.alive().items() if kind_of(process) != "agent"]
 
 

@@ -54,7 +54,7 @@ def main() -> int:
         pid = os.fork()
         if pid == 0:
             become(job)
-        tell(f"started {pid}")
+        report(f"started {pid}")
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
     return 0
 
@@ -67,10 +67,10 @@ def report_ends() -> None:
             return
         if pid == 0:
             return
-        tell(f"gone {pid} {os.waitstatus_to_exitcode(status)}")
+        report(f"gone {pid} {os.waitstatus_to_exitcode(status)}")
 
 
-def tell(words: str) -> None:
+def report(words: str) -> None:
     os.write(1, words.encode() + b"\n")
 
 

@@ -12,7 +12,7 @@ from swarm_shared.domain.models import Status
 
 pytestmark = pytest.mark.integration
 
-# A lease is four heartbeats, and the reaper watches an overdue one for a while before it believes it.
+# A lease is four heartbeats, and the reaper watches an overdue one for a while before it acts on it.
 HEARTBEAT_S = 0.25
 LONGER_S = 4.0
 

@@ -1,7 +1,7 @@
 """A worker that claims one task, runs a given process tree for it through a real keeper, and obeys no request.
 
 Arguments: database, worker id, lease in seconds. The command of its agent is a JSON list in the variable AGENT, so that
-the worker itself does not bear the tree's number. What is started becomes the keeper; its child prints one JSON line
+the worker itself does not have the tree's number. What is started becomes the keeper; its child prints one JSON line
 once the agent runs: attempt, worker (its pid). It renews its lease four times within it, and continues until it is
 killed. SIGUSR1 makes it take the write lock and keep it; then it prints {"locked": true}. With FREEZE in its
 environment it stops itself between its claim and the start of its agent.
@@ -24,7 +24,7 @@ from swarm_worker.processes.keeper import fork_worker
 from swarm_worker.processes.session_tree import Launch, Tree
 
 
-def tell(**fields: object) -> None:
+def report(**fields: object) -> None:
     print(json.dumps(fields), flush=True)
 
 
@@ -56,12 +56,12 @@ def main() -> None:
     if "FREEZE" in os.environ:
         os.kill(os.getpid(), signal.SIGSTOP)
     run_agent(database, claim, command)
-    tell(attempt=claim.attempt, worker=os.getpid())
+    report(attempt=claim.attempt, worker=os.getpid())
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     while True:
         if signal.sigtimedwait([signal.SIGUSR1], lease_s / 4) is not None:
             with database.connection.transaction():
-                tell(locked=True)
+                report(locked=True)
                 signal.pause()
         database.workers.heartbeat(run, began_mono_ms=database.clock.mono_ms(), lease_s=lease_s)
 

@@ -32,7 +32,7 @@ def empty(path: Path) -> None:
 
 
 def failures(path: Path) -> None:
-    """Half of it failed for three causes, others ask or are held, a sign-in was rejected, and nobody works."""
+    """Half of it failed for three causes, others ask or are held, a sign-in was rejected, and no worker runs."""
     with begun(path, specs(), hours_ago=2.2) as demo:
         for turn in range(8):
             demo.work(demo.claimants[turn % WORKERS])
@@ -58,7 +58,7 @@ def done(path: Path) -> None:
 
 
 def stopped(path: Path) -> None:
-    """In the middle of its work somebody pressed Emergency stop."""
+    """Emergency stop was pressed while it was working."""
     with begun(path, specs(), hours_ago=1.6) as demo:
         for turn in range(14):
             demo.work(demo.claimants[turn % WORKERS], fails=OBJECTION if turn == 6 else None)

@@ -20,7 +20,7 @@ from swarm_worker.processes.keeper import fork_worker
 from swarm_worker.processes.session_tree import Exited, Launch, Tree
 
 
-def tell(**fields: object) -> None:
+def report(**fields: object) -> None:
     print(json.dumps(fields), flush=True)
 
 
@@ -31,23 +31,23 @@ def main() -> None:
     os.set_blocking(writable, False)
     signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
-    tell(keeper=keeper.process.pid, worker=os.getpid())
+    report(keeper=keeper.process.pid, worker=os.getpid())
     tree = Tree()
     null = os.open(os.devnull, os.O_RDWR)
-    tell(pid=tree.start(Launch(argv=tuple(argv), env=dict(os.environ), cwd="/"), null, null, null))
+    report(pid=tree.start(Launch(argv=tuple(argv), env=dict(os.environ), cwd="/"), null, null, null))
     while not keeper.lost:
         ready, _, _ = select.select([keeper, readable, sys.stdin], [], [], tree.due_in())
         if readable in ready:
             os.read(readable, 512)
         if keeper in ready:
             for number in keeper.signals():
-                tell(heard=number)
+                report(heard=number)
         if sys.stdin in ready and os.read(0, 100):
             os._exit(7)
         for event in tree.events():
             if isinstance(event, Exited):
-                tell(exited=event.exit_code)
-    tell(inherited=tree.extinguish())
+                report(exited=event.exit_code)
+    report(inherited=tree.extinguish())
     signal.pause()
 
 

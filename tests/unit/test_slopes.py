@@ -53,7 +53,7 @@ def test_noise_alone_is_reported_as_growth_about_as_often_as_the_confidence_leve
 
 
 def test_too_few_samples_show_nothing() -> None:
-    with pytest.raises(ValueError, match="tell no slope"):
+    with pytest.raises(ValueError, match="give no slope"):
         SLOPES.slope([(0.0, 1.0), (1.0, 2.0)])
     with pytest.raises(ValueError, match="one moment"):
         SLOPES.slope([(1.0, float(n)) for n in range(10)])

@@ -10,7 +10,7 @@ from swarm_shared.domain.models import FailureClass, Outcome, TaskSpec
 from swarm_shared.store.queue.policy import AttemptResult
 
 LOG_KEYS = {"id", "timestamp", "event_type", "worker_id", "message", "data"}
-FAILED = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, error="tests are red")
+FAILED = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, error="tests fail")
 
 
 def test_prompt_shows_the_prompt_of_the_next_attempt(harness: CliHarness) -> None:
@@ -20,7 +20,7 @@ def test_prompt_shows_the_prompt_of_the_next_attempt(harness: CliHarness) -> Non
     ran = harness.run("prompt", "a", "--json")
     assert set(ran.json) == {"id", "attempt", "role", "stored", "resumes", "prompt"}
     assert (ran.json["attempt"], ran.json["stored"]) == (2, False)
-    for words in ("use the new API", "compiles", "tests are red"):
+    for words in ("use the new API", "compiles", "tests fail"):
         assert words in ran.json["prompt"]
 
 

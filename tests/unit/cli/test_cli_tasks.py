@@ -22,7 +22,7 @@ ATTEMPT_KEYS = {
     "head_sha", "tokens", "cost_usd",
 }  # fmt: skip
 LOG_KEYS = {"id", "timestamp", "event_type", "worker_id", "message", "data"}
-FAILED = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, error="tests are red")
+FAILED = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, error="tests fail")
 HOSTILE = "\x1b]0;owned\x07a\x1b[2J\x9b31mb\x00\u202ec\r\nd"
 
 
@@ -70,11 +70,11 @@ def test_task_info_has_its_documented_shape(harness: CliHarness) -> None:
     assert set(shown) >= TASK_KEYS | {"attempts", "log"}
     assert set(shown["attempts"][0]) >= ATTEMPT_KEYS
     assert all(set(line) >= LOG_KEYS for line in shown["log"])
-    assert shown["attempts"][0]["error"] == "tests are red"
+    assert shown["attempts"][0]["error"] == "tests fail"
     assert datetime.fromisoformat(shown["attempts"][0]["started_at"]).utcoffset() is not None
-    told = harness.run("task-info", "a").out
-    assert "tests are red" in told
-    assert "works" in told
+    printed = harness.run("task-info", "a").out
+    assert "tests fail" in printed
+    assert "works" in printed
 
 
 @pytest.mark.parametrize("words", [("task-info",), ("why",), ("prompt",), ("logs",)])
@@ -120,8 +120,8 @@ def test_a_repeated_problem_is_shown_side_by_side(harness: CliHarness) -> None:
         )
         harness.settle(harness.claim(), objection)
     for command in ("task-info", "why"):
-        told = harness.run(command, "a").out
-        assert "Attempt 2 failed in the same way as attempt 1: the same problem" in told
-        assert any("a.py:3 leaks" in line and "a.py:8 leaks" in line for line in told.splitlines())
+        printed = harness.run(command, "a").out
+        assert "Attempt 2 failed in the same way as attempt 1: the same problem" in printed
+        assert any("a.py:3 leaks" in line and "a.py:8 leaks" in line for line in printed.splitlines())
         shown = harness.run(command, "a", "--json").json["same_problem"]
         assert [each["number"] for each in shown["attempts"]] == [1, 2]

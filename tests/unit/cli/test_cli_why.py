@@ -10,7 +10,7 @@ from swarm_shared.store.queue.policy import AttemptResult
 from swarm_shared.store.sql import SQL
 from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP
 
-FAILED = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, error="tests are red")
+FAILED = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, error="tests fail")
 
 
 def reasons(harness: CliHarness, task_id: str) -> dict[str, str]:
@@ -33,10 +33,10 @@ def test_why_shows_which_dependencies_are_missing_and_which_ended(harness: CliHa
         TaskSpec(id="open", name="O"),
         TaskSpec(id="c", name="C", dependencies=("done", "bad", "open")),
     )
-    told = reasons(harness, "c")
-    assert "bad (failed)" in told["dependency_ended"]
-    assert "open (not_started)" in told["dependency"]
-    assert "done" not in " ".join(told.values())
+    found = reasons(harness, "c")
+    assert "bad (failed)" in found["dependency_ended"]
+    assert "open (not_started)" in found["dependency"]
+    assert "done" not in " ".join(found.values())
 
 
 @pytest.mark.parametrize("flag", ["paused", DRAINED, EMERGENCY_STOP, DISK_LOW])
@@ -44,9 +44,9 @@ def test_why_shows_what_stops_the_whole_queue(harness: CliHarness, flag: str) ->
     harness.queue(TaskSpec(id="a", name="A"))
     with harness.open() as database:
         database.swarm.set_flag(flag, actor="anna", reason="because")
-    told = reasons(harness, "a")[flag]
-    assert "anna" in told
-    assert "because" in told
+    found = reasons(harness, "a")[flag]
+    assert "anna" in found
+    assert "because" in found
 
 
 def test_why_shows_a_providers_hold_and_its_end(harness: CliHarness) -> None:
@@ -58,17 +58,17 @@ def test_why_shows_a_providers_hold_and_its_end(harness: CliHarness) -> None:
         with database.connection.transaction():
             database.connection.change(SQL["put_hold"], values | times)
     assert "429" in reasons(harness, "a")["provider_hold"]
-    told = reasons(harness, "b")
-    assert "provider_hold" not in told
-    assert "next in the queue" in told["queue"]  # tasks on hold are skipped
+    found = reasons(harness, "b")
+    assert "provider_hold" not in found
+    assert "next in the queue" in found["queue"]  # tasks on hold are skipped
 
 
 def test_why_shows_a_running_attempt_and_its_last_sign_of_progress(harness: CliHarness) -> None:
     harness.queue(TaskSpec(id="a", name="A"))
     harness.claim()
-    told = reasons(harness, "a")["running"]
-    assert "building by worker-1, attempt 1" in told
-    assert "progress" in told
+    found = reasons(harness, "a")["running"]
+    assert "building by worker-1, attempt 1" in found
+    assert "progress" in found
 
 
 def test_why_shows_that_the_worker_of_a_task_is_gone(harness: CliHarness) -> None:

@@ -137,11 +137,11 @@ def test_a_route_that_reopens_by_itself_is_waited_for() -> None:
 
 def test_a_run_without_workers_is_given_up_but_not_before_they_had_time_to_start() -> None:
     give_up = GiveUp(1)
-    nobody = queue(READY, workers=0)
-    assert give_up.check(nobody, 0) is None
-    assert give_up.check(nobody, WORKERS_COME_WITHIN_S - 1) is None
-    assert give_up.check(nobody, WORKERS_COME_WITHIN_S) is None
-    end = give_up.check(nobody, WORKERS_COME_WITHIN_S + 1)
+    without_workers = queue(READY, workers=0)
+    assert give_up.check(without_workers, 0) is None
+    assert give_up.check(without_workers, WORKERS_COME_WITHIN_S - 1) is None
+    assert give_up.check(without_workers, WORKERS_COME_WITHIN_S) is None
+    end = give_up.check(without_workers, WORKERS_COME_WITHIN_S + 1)
     assert end is not None
     assert (end.exit_code, end.text()) == (8, "gave up: no worker is running; waited 1 s for you")
 

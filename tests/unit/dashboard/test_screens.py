@@ -34,16 +34,16 @@ def read(harness: DashboardHarness, path: str) -> dict[str, Any]:
 
 
 def test_each_held_task_has_its_reason_and_the_action_that_usually_helps(harness: DashboardHarness) -> None:
-    harness.add("killed", "unreadable", "by a person", TaskSpec(id="imported", name="i", status=Status.HELD))
+    harness.add("killed", "unreadable", "by a user", TaskSpec(id="imported", name="i", status=Status.HELD))
     harness.settle(harness.start(), AttemptResult(outcome=Outcome.KILLED))
     harness.run(failed(FailureClass.UNREADABLE, "prose"))
-    harness.db.steering.apply(Verb.HOLD, "by a person", {}, actor="somebody")
+    harness.db.steering.apply(Verb.HOLD, "by a user", {}, actor="a user")
     body = read(harness, "/api/needs")
     found = {row["id"]: (row["why"], row["next"], row["verbs"][0], row["last_error"]) for row in body["tasks"]}
     assert found == {
         "killed": ("it was killed on request", "release", "release", None),
         "unreadable": ("the agent's answer was not in the required format, after repeats", "retry", "retry", "prose"),
-        "by a person": ("it is on hold by request", "release", "release", None),
+        "by a user": ("it is on hold by request", "release", "release", None),
         "imported": ("its task file says held", "release", "release", None),
     }
     assert (body["total"], body["cursor"]) == (4, None)
@@ -73,9 +73,9 @@ def test_the_inbox_count_matches_its_list_on_every_screen(harness: DashboardHarn
         TaskSpec(id="needed", name="n"),
         TaskSpec(id="needs it", name="n", dependencies=("needed",)),
     )
-    harness.db.steering.apply(Verb.CANCEL, "needed", {}, actor="somebody")
+    harness.db.steering.apply(Verb.CANCEL, "needed", {}, actor="a user")
     assert counts() == {"total": 7, "causes": 4, "notices": 0, "groups": 4}
-    harness.db.swarm.set_flag("paused", actor="somebody")
+    harness.db.swarm.set_flag("paused", actor="a user")
     assert counts() == {"total": 7, "causes": 4, "notices": 1, "groups": 5}
 
 

@@ -129,7 +129,7 @@ def test_the_second_refusal_holds_the_task_and_a_retry_starts_fresh(harness: Que
         harness.run(BUILT)
         harness.settle(take(harness).claim, CONFLICT)
     assert harness.task("a")["hold_reason"] == HoldReason.NOT_LANDED
-    harness.db.steering.apply(Verb.RETRY, "a", {}, actor="a person")
+    harness.db.steering.apply(Verb.RETRY, "a", {}, actor="a user")
     assert harness.db.landings.failures(harness.take()) == 0
 
 
@@ -209,7 +209,7 @@ def test_a_cancel_before_the_point_of_no_return_prevents_landing_and_a_later_one
     harness.add("a", "b")
     harness.run(BUILT)
     landing = take(harness)
-    harness.db.control.request(Verb.CANCEL, "a", actor="a person")
+    harness.db.control.request(Verb.CANCEL, "a", actor="a user")
     assert not harness.db.landings.pass_point_of_no_return(landing.claim, new="t1", old="t0")
     harness.settle(landing.claim, AttemptResult(outcome=Outcome.CANCELLED))
     assert harness.status("a") is Status.CANCELLED
@@ -218,7 +218,7 @@ def test_a_cancel_before_the_point_of_no_return_prevents_landing_and_a_later_one
     landing = take(harness)
     assert harness.db.landings.pass_point_of_no_return(landing.claim, new="t1", old="t0")
     with pytest.raises(StateError, match="point of no return"):
-        harness.db.steering.apply(Verb.CANCEL, "b", {}, actor="a person")
+        harness.db.steering.apply(Verb.CANCEL, "b", {}, actor="a user")
 
 
 def test_the_session_of_a_landing_is_not_mistaken_for_work(harness: QueueHarness) -> None:
@@ -259,7 +259,7 @@ def test_the_cause_that_stops_the_queue_is_reported_once_and_resume_accepts_the_
     for worker in ("worker-1", "worker-2"):
         harness.db.landings.stop_queue("it was moved", actor=worker)
     assert harness.events().count("paused") == 1
-    harness.db.swarm.resume(actor="a person")
+    harness.db.swarm.resume(actor="a user")
     row = harness.db.landings.integration()
     assert row is not None
     assert row.accepting

@@ -3,7 +3,7 @@
 -- ───── claim and settle ─────
 
 -- name: may_claim
--- No row: no task may start now, or not on this worker, which shall drain or retire or was declared dead.
+-- No row: no task may start now, or not on this worker, which must drain or retire or was declared dead.
 -- Else whether a scheduled task is due, and whether any route is held or limited: statements that need not run cost
 -- nothing.
 SELECT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_scheduled WHERE status = 'scheduled' AND due_mono <= :mono),
