@@ -10,7 +10,7 @@ from swarm_shared.domain.models import TaskSpec
 
 
 def headings(page: Page) -> list[str]:
-    return [text for text in page.locator("table.tasks thead th").all_inner_texts() if text.strip()]
+    return [text for text in page.locator("table.tasks thead th:not(:has(.unseen))").all_inner_texts() if text.strip()]
 
 
 def test_columns_are_chosen_and_kept(
