@@ -58,7 +58,7 @@ ALL = commands()
 
 
 # Each takes minutes to hours. A small form of the kill loop and of the walks is part of `make test`.
-LONG = re.compile(r"(BENCH_WORKERS=\S+ )?make (chaos|mutants|soak|bench|agents)\b|SWARM_MODEL_EXAMPLES=")
+LONG = re.compile(r"(BENCH_WORKERS=\S+ )?make (chaos|mutants|soak|bench|agents|runners)\b|SWARM_MODEL_EXAMPLES=")
 
 
 def those(pattern: re.Pattern[str]) -> list[Command]:

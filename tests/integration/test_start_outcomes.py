@@ -142,7 +142,7 @@ def test_an_unattended_run_gives_up_on_a_paused_queue(at: Harness) -> None:
     assert at.alive() == {}
 
 
-@pytest.mark.parametrize(("status", "kind"), [(401, "credentials"), (402, "quota")])
+@pytest.mark.parametrize(("status", "kind"), [(401, "sign-in rejected"), (402, "quota")])
 def test_an_unattended_run_gives_up_on_an_agent_cli_that_only_you_can_repair(
     at: Harness, status: int, kind: str
 ) -> None:

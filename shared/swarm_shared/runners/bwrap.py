@@ -84,11 +84,14 @@ class Bwrap:
                 f"runner bwrap: {holds} is writable and holds the home directory, so nothing would be confined",
                 hint="use a project root below the home directory, or a narrower runners.bwrap.writable",
             )
+        program, *arguments = command.argv
+        if mounts.hides(Path(program).parent):
+            program = os.path.realpath(program)  # a link in the home directory, to what is shown
         return (
             *self._outer(),
             *("--dev", "/dev", *_PROC, *mounts.words()),
             *("--chdir", os.path.realpath(command.cwd), "--"),
-            *(self._env, f"--default-signal={_SIGNALS}", *command.argv),
+            *(self._env, f"--default-signal={_SIGNALS}", program, *arguments),
         )
 
     def trouble(self, tend: Callable[[], None] = lambda: None) -> str | None:
@@ -124,8 +127,7 @@ class Bwrap:
         if os.geteuid() == 0:
             mounts.add(View.EMPTY, *map(Path, _SECRET_TO_ROOT))
         mounts.add(View.EMPTY, grounds.home, grounds.state_dir)
-        program = Path(command.argv[0])
-        shown = (*grounds.program_folders, grounds.project_root, program, Path(os.path.realpath(program)))
+        shown = (*grounds.program_folders, grounds.project_root, _installed(command.argv[0]))
         mounts.add(View.READ, *map(Path, _SHOWN_OF_RUN), *shown, *command.readable)
         mounts.add(View.READ, *(grounds.home / path for path in self._options.home))
         mounts.add(View.WRITE, *(Path(os.path.expanduser(path)) for path in (*command.state, *self._options.writable)))
@@ -136,3 +138,10 @@ class Bwrap:
             mounts.add(View.READ, command.cwd / ".git")
         mounts.add(View.EMPTY, *(Path(f"{grounds.database}{end}") for end in ("", "-wal", "-shm")))
         return mounts
+
+
+def _installed(program: str) -> Path:
+    """All that belongs to a program: the folder of packages that npm installed it in, or only its file."""
+    place = Path(os.path.realpath(program))
+    packages = [each for each in place.parents if each.name == "node_modules"]
+    return packages[-1] if packages else place

@@ -40,9 +40,15 @@ class Mounts:
 
     def shows(self, path: Path) -> bool:
         """Whether a path is visible: in a place that is read or written, and in no empty one within it."""
+        return self._view_of(path) not in (None, View.EMPTY)
+
+    def hides(self, path: Path) -> bool:
+        """Whether a path is in an empty place; one that nothing was said about is not."""
+        return self._view_of(path) is View.EMPTY
+
+    def _view_of(self, path: Path) -> View | None:
         place = Path(os.path.realpath(path))
-        views = (self._views[each] for each in (place, *place.parents) if each in self._views)
-        return next(views, View.EMPTY) is not View.EMPTY
+        return next((self._views[each] for each in (place, *place.parents) if each in self._views), None)
 
     def container_words(self, private: tuple[Path, ...]) -> list[str]:
         """The options of a container engine that make them over an image, which has none of these places.

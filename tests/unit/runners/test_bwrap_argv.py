@@ -28,9 +28,9 @@ def grounds(tmp_path: Path) -> Grounds:
     )
 
 
-def argv(grounds: Grounds, cwd: Path, **options: object) -> tuple[str, ...]:
+def argv(grounds: Grounds, cwd: Path, program: str = "/bin/true", **options: object) -> tuple[str, ...]:
     runner = Bwrap(BwrapOptions(**options), grounds, env="/usr/bin/env", bwrap="/usr/bin/bwrap")  # type: ignore[arg-type]
-    return runner.argv(Command(argv=("/bin/true",), cwd=cwd))
+    return runner.argv(Command(argv=(program,), cwd=cwd))
 
 
 def test_the_deeper_path_takes_precedence_in_any_order(tmp_path: Path) -> None:
@@ -48,6 +48,25 @@ def test_missing_paths_are_left_out_and_links_are_followed(tmp_path: Path) -> No
     mounts = Mounts()
     mounts.add(View.WRITE, tmp_path / "link", tmp_path / "none")
     assert mounts.words() == ["--bind", str(tmp_path / "real"), str(tmp_path / "real")]
+
+
+def test_an_agent_cli_that_npm_installed_in_the_home_directory_is_visible(grounds: Grounds) -> None:
+    packages = grounds.home / ".npm-global" / "lib" / "node_modules"
+    main = packages / "cli" / "main.js"
+    link = grounds.home / ".npm-global" / "bin" / "cli"
+    for path in (main, link):
+        path.parent.mkdir(parents=True)
+    main.touch()
+    link.symlink_to(main)
+    words = argv(grounds, grounds.project_root, program=str(link))
+    assert words[words.index(str(packages)) - 1] == "--ro-bind"
+    assert words[-1] == str(main), "the link itself is hidden"
+
+
+def test_a_program_of_the_system_is_called_by_its_own_name(grounds: Grounds) -> None:
+    assert argv(grounds, grounds.project_root, program="/bin/true")[-1] == "/bin/true"
+    assert os.path.realpath("/bin/sh") != "/bin/sh"
+    assert argv(grounds, grounds.project_root, program="/bin/sh")[-1] == "/bin/sh"
 
 
 def test_a_project_below_the_home_directory_is_writable(grounds: Grounds) -> None:
