@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import functools
+import os
 import socket
 import subprocess
 import tempfile
+import termios
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -82,6 +86,13 @@ ESCAPES = {
 
 
 @pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Below /tmp, which `tmp_shown` shows; /dev/shm is always a private one."""
+    with tempfile.TemporaryDirectory(prefix="escapes-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
 def harness(tmp_path: Path) -> ConfinedHarness:
     return ConfinedHarness(tmp_path)
 
@@ -121,6 +132,30 @@ def judged(harness: ConfinedHarness, script: str, canary: subprocess.Popen[bytes
 @pytest.mark.parametrize("name", ESCAPES)
 def test_the_attempt_fails(harness: ConfinedHarness, canary: subprocess.Popen[bytes], name: str) -> None:
     judged(harness, ESCAPES[name].replace("$CANARY", str(canary.pid)), canary)
+
+
+@pytest.mark.usefixtures("tmp_shown")
+def test_the_attempts_see_what_they_try_to_change(harness: ConfinedHarness) -> None:
+    assert harness.run('cat "$OUT/../project/a"; ls -d "$OUT"').stdout == f"a\n{harness.outside}\n"
+
+
+def test_a_command_cannot_type_into_the_terminal_of_the_swarm(harness: ConfinedHarness) -> None:
+    said = harness.worktree / "said"
+    attempt = harness.argv("(: < /dev/tty) && echo opened > said || echo no terminal > said")
+
+    def in_a_terminal(argv: Sequence[str]) -> str:
+        controller, terminal = os.openpty()
+        try:
+            take = functools.partial(fcntl.ioctl, 0, termios.TIOCSCTTY, 0)
+            subprocess.run(argv, stdin=terminal, start_new_session=True, preexec_fn=take, timeout=30, check=True)
+        finally:
+            os.close(controller)
+            os.close(terminal)
+        return said.read_text()
+
+    assert in_a_terminal(attempt) == "no terminal\n"
+    without = [word for word in attempt if word != "--new-session"]
+    assert in_a_terminal(without) == "opened\n", "so the terminal was there"
 
 
 @pytest.mark.usefixtures("tmp_shown")
@@ -176,6 +211,7 @@ def test_the_network_is_available_unless_disabled(tmp_path: Path, network: bool)
 def test_an_ordinary_user_is_confined_as_well() -> None:
     def attempts(folder: Path) -> None:
         harness = ConfinedHarness(folder)
+        assert harness.run('ls -d "$OUT"').returncode == 0
         canary = subprocess.Popen(["sleep", "60"])
         try:
             for script in ESCAPES.values():

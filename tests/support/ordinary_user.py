@@ -18,7 +18,8 @@ def as_ordinary_user(work: Callable[[Path], None], uid: int = NOBODY) -> None:
 
     What `work` imports has to be loaded already: the child may not be allowed to read the interpreter's files.
     """
-    folder = Path(tempfile.mkdtemp(prefix="ordinary-user-"))
+    # Not below /dev/shm, which is always a private one for a confined command.
+    folder = Path(tempfile.mkdtemp(prefix="ordinary-user-", dir="/tmp"))
     report = folder / "failure.txt"
     try:
         if os.geteuid() == 0:
