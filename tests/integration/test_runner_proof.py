@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,20 @@ def test_attempts_without_confinement_are_noticed(tmp_path: Path, monkeypatch: p
     assert not held["it cannot write outside its folder"]
     assert not held["it cannot signal a process outside"]
     assert not held["it cannot reach the network (network: off)"]
+
+
+def test_a_file_system_that_can_be_written_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    outer = Bwrap._outer
+
+    def writable(self: Bwrap) -> tuple[str, ...]:
+        return tuple(word.replace("--ro-bind", "--bind") for word in outer(self))
+
+    monkeypatch.setattr(Bwrap, "_outer", writable)
+    # As on a user's machine: temporary files are in a folder that commands do not see, the swarm's own are not.
+    monkeypatch.setattr("swarm_shared.runners.bwrap._PRIVATE", ("/var/tmp", "/run"))
+    monkeypatch.setattr(tempfile, "tempdir", "/var/tmp")
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        (Path(folder) / "state").mkdir()
+        held = {proof.text: proof.held for proof in prove(proven(False), grounds(Path(folder)))}
+    assert not held["it cannot write outside its folder"]
+    assert held["it can write to its own folder, and the file is yours"]
