@@ -2,8 +2,8 @@
 repositories that an agent has added.
 
 Commands that compare such an entry with the files run `git status` in that repository, which obeys its settings: a
-filter there, of an agent's choice, would run a program with the user's permissions. So those commands are told to leave
-them out, or are not used where there are any.
+filter there, of an agent's choice, would run a program with the user's permissions. So such entries are excluded from
+those commands, or the commands are not used at all.
 
 Source: gitformat-index(5).
 """
