@@ -131,11 +131,7 @@ class Bwrap:
         mounts.add(View.READ, *map(Path, _SHOWN_OF_RUN), *shown, *command.readable)
         mounts.add(View.READ, *(grounds.home / path for path in self._options.home))
         mounts.add(View.WRITE, *(Path(os.path.expanduser(path)) for path in (*command.state, *self._options.writable)))
-        if grounds.common_dir is not None:
-            add_git(mounts, command.cwd, grounds.common_dir)
-        else:
-            mounts.add(View.WRITE, command.cwd)
-            mounts.add(View.READ, command.cwd / ".git")
+        add_git(mounts, command.cwd, grounds.common_dir)
         mounts.add(View.EMPTY, *(Path(f"{grounds.database}{end}") for end in ("", "-wal", "-shm")))
         return mounts
 

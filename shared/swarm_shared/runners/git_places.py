@@ -15,11 +15,18 @@ _WRITTEN = ("objects", "refs", "logs")
 _LEADS_ELSEWHERE = ("commondir", "gitdir", "config", "config.worktree")
 
 
-def add_git(mounts: Mounts, cwd: Path, common_dir: Path) -> None:
+def add_git(mounts: Mounts, cwd: Path, common_dir: Path | None) -> None:
     """Add the views of the worktree that `cwd` is in, and of its git directories.
 
     A folder that is in no linked worktree of this repository gets its git directory read-only.
+
+    Args:
+        common_dir: That of the repository whose worktrees the tasks have; None: they have none.
     """
+    if common_dir is None:
+        mounts.add(View.WRITE, cwd)
+        mounts.add(View.READ, cwd / ".git")
+        return
     mounts.add(View.READ, common_dir)
     top = _top(cwd)
     git_dir = _linked_git_dir(top, common_dir)

@@ -173,11 +173,7 @@ class Containers:
         mounts.add(View.READ, grounds.project_root, *command.readable)
         mounts.add(View.READ, *(grounds.home / path for path in options.home))
         mounts.add(View.WRITE, *(Path(os.path.expanduser(path)) for path in (*command.state, *options.writable)))
-        if grounds.common_dir is not None:
-            add_git(mounts, command.cwd, grounds.common_dir)
-        else:
-            mounts.add(View.WRITE, command.cwd)
-            mounts.add(View.READ, command.cwd / ".git")
+        add_git(mounts, command.cwd, grounds.common_dir)
         mounts.add(View.EMPTY, *(Path(f"{grounds.database}{end}") for end in ("", "-wal", "-shm")))
         return mounts
 

@@ -149,10 +149,7 @@ class Kubernetes:
         mounts.add(View.WRITE, *writable)
         if grounds.common_dir is not None:
             self._must_be_shared(grounds.common_dir, "runner kubernetes: the repository")
-            add_git(mounts, command.cwd, grounds.common_dir)
-        else:
-            mounts.add(View.WRITE, command.cwd)
-            mounts.add(View.READ, command.cwd / ".git")
+        add_git(mounts, command.cwd, grounds.common_dir)
         return mounts
 
 
