@@ -150,8 +150,8 @@ def test_an_unusable_cluster_is_refused_with_the_reason(
     assert "/etc is not on the shared volume" in refusal(cluster, outside)
     cluster.begin("api-down")
     assert "does not answer: The connection to the server" in refusal(cluster)
-    Path(cluster.cluster.base).chmod(0o775)
-    assert "others could write to" in refusal(cluster)
+    Path(cluster.cluster.base).chmod(0o755)
+    assert "others could use" in refusal(cluster)
     monkeypatch.setenv("PATH", "/nonexistent")
     assert "kubectl was not found" in refusal(cluster)
 

@@ -73,7 +73,7 @@ class Kubernetes:
                 f"{grounds.database.name}.swarm, a link to a folder on the shared volume",
             )
         hint = "set runners.kubernetes.folder to where the volume of runners.kubernetes.claim is mounted here"
-        base = make_base(Path(os.path.realpath(options.folder)) / RUNS, runner=RUNNER, hint=hint)
+        base = make_base(Path(os.path.realpath(options.folder)) / RUNS, runner=RUNNER, hint=hint, private=True)
         try:
             uid = namespace_uid(options.context, options.namespace)
         except Silent as error:

@@ -85,14 +85,15 @@ class RunFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def make_base(base: Path, *, runner: str, hint: str, parents: bool = False) -> Path:
+def make_base(base: Path, *, runner: str, hint: str, parents: bool = False, private: bool = False) -> Path:
     """The folder of runs without links in its path, made with its marker if needed.
 
     Args:
         parents: Make the folders that it is in as well.
+        private: Refuse it also if others could read it.
 
     Raises:
-        ConfigError: It cannot be made, or others could write to it.
+        ConfigError: It cannot be made, or others could use it.
     """
     try:
         if not parents and not base.parent.is_dir():
@@ -102,8 +103,9 @@ def make_base(base: Path, *, runner: str, hint: str, parents: bool = False) -> P
         stat = base.stat()
     except OSError as error:
         raise ConfigError(f"runner {runner}: {base} cannot be used: {error.strerror}", hint=hint) from error
-    if stat.st_uid != os.geteuid() or stat.st_mode & 0o022:
+    if stat.st_uid != os.geteuid() or stat.st_mode & (0o077 if private else 0o022):
+        what = "use" if private else "write to"
         raise ConfigError(
-            f"runner {runner}: others could write to {base}", hint="use a folder that you own, with mode 0700"
+            f"runner {runner}: others could {what} {base}", hint="use a folder that you own, with mode 0700"
         )
     return Path(os.path.realpath(base))
