@@ -1,4 +1,4 @@
-"""The report of the queue: as a page of its own, and as text to be saved by the browser."""
+"""The report of the queue: as a separate page, and as text that the browser saves."""
 
 from __future__ import annotations
 

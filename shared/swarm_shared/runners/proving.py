@@ -75,7 +75,7 @@ def prove(what: Proven, grounds: Grounds) -> tuple[Proof, ...]:
         what.usable(grounds)
         return (Proof(held=True, text="it works here; it confines nothing"),)
     within = what.within if what.within and os.path.isdir(what.within) else None
-    # A confined command sees the places beside the database, but a /tmp of its own, where no attempt can fail.
+    # A confined command sees the folders next to the database, but a private /tmp, where no write could be noticed.
     place_of_swarm = grounds.state_dir if os.access(grounds.state_dir, os.W_OK | os.X_OK) else None
     with tempfile.TemporaryDirectory(prefix="swarm-runner-check-", dir=within or place_of_swarm) as name:
         folder = Path(os.path.realpath(name))
